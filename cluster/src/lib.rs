@@ -1,0 +1,9 @@
+//! The Raft chat cluster.
+
+pub mod chat;
+pub mod codec;
+pub mod env;
+pub mod http;
+pub mod log;
+pub mod raft;
+pub mod time;

@@ -1,0 +1,3 @@
+//! The `telegraft` command.
+
+fn main() {}
