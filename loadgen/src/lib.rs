@@ -1,1 +1,3 @@
-//! Load generation.
+//! Load generation: replays chat workloads against a cluster and records what came of them.
+
+pub mod results;

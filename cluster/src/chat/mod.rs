@@ -15,6 +15,12 @@ use bytes::Bytes;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest(pub u128);
 
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
 /// What is known of the digest at an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DigestAt {
@@ -64,6 +70,10 @@ impl Chat {
     }
     /// The digest at an index.
     pub fn digest_at(&self, index: LogIndex) -> DigestAt {
+        todo!()
+    }
+    /// How many chat messages the index holds.
+    pub fn kept_messages(&self) -> u64 {
         todo!()
     }
     /// Answers a query from what is applied.

@@ -147,3 +147,64 @@ pub struct Identity {
     /// its votes.
     pub directory_id: String,
 }
+
+#[allow(unused_variables, reason = "skeleton")]
+#[allow(clippy::todo, reason = "skeleton")]
+impl Identity {
+    /// Takes the lock on a data directory and reads who it belongs to; an empty (or missing)
+    /// directory becomes this replica's when `bootstrap` is set.
+    ///
+    /// # Errors
+    /// Another process holds the lock; the directory is of another cluster or node; it is
+    /// empty and `bootstrap` is not set; or the disk said no.
+    pub fn load_or_create(
+        disk: &dyn Disk,
+        dir: &Path,
+        cluster_id: &str,
+        node_id: NodeId,
+        bootstrap: bool,
+        seed: u64,
+    ) -> Result<(Identity, DirectoryLock), IdentityError> {
+        todo!()
+    }
+}
+
+/// The exclusive lock on a data directory, until it is dropped.
+#[derive(Debug)]
+pub struct DirectoryLock {}
+
+/// Which directory each peer was first seen with (`peers.json`).
+#[derive(Debug)]
+pub struct KnownPeers {}
+
+#[allow(unused_variables, reason = "skeleton")]
+#[allow(clippy::todo, clippy::unused_self, reason = "skeleton")]
+impl KnownPeers {
+    /// Reads what is known in a data directory; nothing yet is fine.
+    ///
+    /// # Errors
+    /// The file cannot be read or understood.
+    pub fn load(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self, IdentityError> {
+        todo!()
+    }
+    /// A peer under a new id is recorded, durably; under a known id its directory must be the
+    /// same one.
+    ///
+    /// # Errors
+    /// It is another directory: the peer has forgotten its votes. Or the disk said no.
+    pub fn check_or_record(
+        &mut self,
+        peer: NodeId,
+        directory_id: &str,
+    ) -> Result<(), IdentityError> {
+        todo!()
+    }
+}
+
+/// Why a data directory is not ours to use, or a peer not who it was.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The text says what and where.
+    #[error("{0}")]
+    Refused(String),
+}

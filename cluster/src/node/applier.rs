@@ -1,0 +1,497 @@
+//! The applier: owns the chat state machine, applies what is committed and answers reads.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use super::mailbox::WriteReply;
+use super::metrics::{Metrics, gauge_value};
+use super::state::{Applied, Fatal, Phase, Shared, stopped};
+use crate::chat::{
+    Answer, Chat, ChatMessage, Digest, DigestAt, Found, MessageRef, Query, QueryError,
+};
+use crate::env::{BlockingWork, Clock, Spawner};
+use crate::http::Refusal;
+use crate::log::{LogError, LogReader};
+use crate::raft::{Committed, Entry, LogIndex, NodeId, Payload, Term};
+use crate::time::Time;
+
+/// What a read comes to: the answer, and the index that was applied then.
+pub(crate) type ReadResult = Result<(Result<Answer, QueryError>, LogIndex), Refusal>;
+/// Answers a read.
+pub(crate) type ReadReply = oneshot::Sender<ReadResult>;
+
+/// Hand-overs from the consensus actor that may wait; it holds back what does not fit.
+pub(crate) const WORK_CAPACITY: usize = 64;
+/// Reads and looks inside that may wait; more are refused with 503.
+pub(crate) const READS_CAPACITY: usize = 4096;
+/// Reads that wait for an index that is not applied yet; more are refused with 503.
+const MAX_WAITING_READS: usize = 4096;
+/// Command bytes of the newest entries that are kept in memory to answer reads from.
+const TAIL_BYTES: usize = 32 << 20;
+/// Reads of older messages that may be at the disk at once; more are refused with 503.
+const MAX_COLD_READS: usize = 64;
+/// Entries applied before other tasks of this thread get their turn.
+const APPLY_CHUNK: usize = 256;
+/// How much of the log is read at once when replaying it, in bytes.
+const REPLAY_CHUNK_BYTES: usize = 1 << 20;
+/// How long to wait for an entry that is committed, and not yet durable here.
+const REPLAY_RETRY: Duration = Duration::from_millis(5);
+
+/// A write whose entry is committed; it is answered with what comes of it.
+#[derive(Debug)]
+pub(crate) struct CommittedWrite {
+    pub(crate) index: LogIndex,
+    pub(crate) term: Term,
+    pub(crate) reply: WriteReply,
+}
+
+/// A read that may be answered once an index is applied.
+#[derive(Debug)]
+pub(crate) struct ReadyRead {
+    pub(crate) query: Query,
+    pub(crate) index: LogIndex,
+    pub(crate) reply: ReadReply,
+}
+
+/// What the consensus actor hands over.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// What became committed, and when.
+    pub(crate) committed: Option<(Committed, Time)>,
+    /// The clients who wait for some of it, in order.
+    pub(crate) writes: Vec<CommittedWrite>,
+    /// Reads that have their index.
+    pub(crate) reads: Vec<ReadyRead>,
+}
+
+/// What others ask for.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// A read that needs no read index.
+    Local(ReadyRead),
+    /// The digest at an index, or at the last applied one.
+    Digest {
+        index: Option<LogIndex>,
+        reply: oneshot::Sender<(LogIndex, DigestAt)>,
+    },
+    /// A follower says what its digest is; the leader compares.
+    Report {
+        from: NodeId,
+        index: LogIndex,
+        digest: Digest,
+    },
+}
+
+/// The newest commands, contiguous.
+#[derive(Debug, Default)]
+struct Tail {
+    first: LogIndex,
+    commands: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Tail {
+    fn push(&mut self, entry: &Entry) {
+        if self.commands.is_empty() {
+            self.first = entry.index;
+        }
+        let command = match &entry.payload {
+            Payload::Command(command) => command.clone(),
+            Payload::Noop | Payload::Configuration(_) => Bytes::new(),
+        };
+        self.bytes += command.len();
+        self.commands.push_back(command);
+        while self.bytes > TAIL_BYTES {
+            let oldest = self.commands.pop_front().expect("its bytes were counted");
+            self.bytes -= oldest.len();
+            self.first += 1;
+        }
+    }
+
+    fn get(&self, index: LogIndex) -> Option<&Bytes> {
+        let offset = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        self.commands.get(offset)
+    }
+}
+
+/// The applier.
+#[derive(Debug)]
+pub(crate) struct Applier {
+    chat: Chat,
+    tail: Tail,
+    reader: LogReader,
+    /// Reads whose index is not applied yet, in the order of their indexes.
+    waiting: BTreeMap<(LogIndex, u64), ReadyRead>,
+    next_waiting: u64,
+    /// Followers' digests at indexes that are not applied here yet: the newest of each.
+    reports: BTreeMap<NodeId, (LogIndex, Digest)>,
+    cold_reads: Arc<Semaphore>,
+    work: mpsc::Receiver<Work>,
+    asks: mpsc::Receiver<Ask>,
+    context: Context,
+}
+
+/// What the applier is given of the rest of the node.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) spawner: Arc<dyn Spawner>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) fatal: Fatal,
+    pub(crate) applied: watch::Sender<Applied>,
+    pub(crate) phase: watch::Receiver<Phase>,
+    /// Followers found to differ, for the consensus actor's links to tell them.
+    pub(crate) diverged: mpsc::Sender<(NodeId, LogIndex)>,
+}
+
+impl Applier {
+    pub(crate) fn new(
+        reader: LogReader,
+        work: mpsc::Receiver<Work>,
+        asks: mpsc::Receiver<Ask>,
+        context: Context,
+    ) -> Self {
+        Applier {
+            chat: Chat::new(),
+            tail: Tail::default(),
+            reader,
+            waiting: BTreeMap::new(),
+            next_waiting: 0,
+            reports: BTreeMap::new(),
+            cold_reads: Arc::new(Semaphore::new(MAX_COLD_READS)),
+            work,
+            asks,
+            context,
+        }
+    }
+
+    /// Runs until the node stops.
+    pub(crate) async fn run(mut self) {
+        let mut asks = Vec::new();
+        let mut phase = self.context.phase.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(&mut phase) => return,
+                work = self.work.recv() => match work {
+                    Some(work) => {
+                        if !self.take(work).await {
+                            return;
+                        }
+                    }
+                    None => return,
+                },
+                _ = self.asks.recv_many(&mut asks, READS_CAPACITY) => {
+                    for ask in asks.drain(..) {
+                        self.answer_ask(ask);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Applies and answers; false when the node has to stop.
+    async fn take(&mut self, work: Work) -> bool {
+        let mut writes = work.writes.into_iter().peekable();
+        if let Some((committed, committed_at)) = work.committed {
+            let first_given = committed
+                .entries
+                .first()
+                .map_or(committed.through + 1, |entry| entry.index);
+            if !self.replay_until(first_given - 1).await {
+                return false;
+            }
+            for chunk in committed.entries.chunks(APPLY_CHUNK) {
+                for entry in chunk {
+                    let outcome = self.apply(entry);
+                    let Some(write) = writes.next_if(|write| write.index == entry.index) else {
+                        continue;
+                    };
+                    let answer = if write.term == entry.term {
+                        outcome.ok_or(Refusal::Unknown)
+                    } else {
+                        // Another leader's entry stands there: this one never happens.
+                        Err(Refusal::NoLeader)
+                    };
+                    let now = self.context.clock.now();
+                    self.context
+                        .metrics
+                        .apply
+                        .observe(now.since(committed_at).as_secs_f64());
+                    // The client may be gone.
+                    let _ = write.reply.send(answer);
+                }
+                tokio::task::consume_budget().await;
+            }
+            self.publish();
+        }
+        for write in writes {
+            // Its entry came from the log, long after: the client is not waiting any more.
+            let _ = write.reply.send(Err(Refusal::Unknown));
+        }
+        for read in work.reads {
+            self.serve_or_wait(read);
+        }
+        true
+    }
+
+    /// Applies what stands in the log up to `last`: after a restart, or when the hand-over
+    /// fell behind.
+    async fn replay_until(&mut self, last: LogIndex) -> bool {
+        loop {
+            let first = self.chat.applied().0 + 1;
+            if first > last {
+                return true;
+            }
+            let reader = self.reader.clone();
+            let read = blocking(self.context.spawner.as_ref(), move || {
+                reader.read(first, last, REPLAY_CHUNK_BYTES)
+            })
+            .await;
+            match read {
+                Some(Ok(entries)) => {
+                    for entry in &entries {
+                        self.apply(entry);
+                    }
+                    self.publish();
+                }
+                // Committed by a majority without us, and still on its way to our disk.
+                Some(Err(LogError::NotThere(_))) => tokio::time::sleep(REPLAY_RETRY).await,
+                Some(Err(error)) => {
+                    self.context
+                        .fatal
+                        .raise(format!("cannot apply entry {first}: {error}"));
+                    return false;
+                }
+                None => return false,
+            }
+            if *self.context.phase.borrow() == Phase::Stopped {
+                return false;
+            }
+        }
+    }
+
+    fn apply(&mut self, entry: &Entry) -> Option<crate::chat::Outcome> {
+        self.tail.push(entry);
+        self.chat.apply(entry)
+    }
+
+    /// Tells how far it is, and serves who waited for that.
+    fn publish(&mut self) {
+        let (index, digest) = self.chat.applied();
+        self.context.applied.send_replace(Applied { index, digest });
+        self.context.metrics.applied_index.set(gauge_value(index));
+        self.context
+            .metrics
+            .kept_messages
+            .set(gauge_value(self.chat.kept_messages()));
+        while let Some(first) = self.waiting.first_entry() {
+            if first.key().0 > index {
+                break;
+            }
+            let read = first.remove();
+            self.serve(read);
+        }
+        let due: Vec<_> = self
+            .reports
+            .iter()
+            .filter(|(_, (at, _))| *at <= index)
+            .map(|(from, (at, digest))| (*from, *at, *digest))
+            .collect();
+        for (from, at, digest) in due {
+            self.reports.remove(&from);
+            self.compare(from, at, digest);
+        }
+    }
+
+    fn answer_ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Local(read) => self.serve_or_wait(read),
+            Ask::Digest { index, reply } => {
+                let index = index.unwrap_or(self.chat.applied().0);
+                let _ = reply.send((index, self.chat.digest_at(index)));
+            }
+            Ask::Report {
+                from,
+                index,
+                digest,
+            } => self.compare(from, index, digest),
+        }
+    }
+
+    /// Compares a follower's digest with ours at that index.
+    fn compare(&mut self, from: NodeId, index: LogIndex, digest: Digest) {
+        match self.chat.digest_at(index) {
+            DigestAt::Known(ours) if ours == digest => {}
+            DigestAt::Known(ours) => {
+                tracing::error!(
+                    replica = from, index, %ours, theirs = %digest,
+                    "a replica's state differs from the leader's"
+                );
+                // When the lane is full the next report tells it again.
+                let _ = self.context.diverged.try_send((from, index));
+            }
+            DigestAt::NotYet => {
+                self.reports.insert(from, (index, digest));
+            }
+            // Too far behind to tell; a later report will do.
+            DigestAt::Forgotten { .. } => {}
+        }
+    }
+
+    fn serve_or_wait(&mut self, read: ReadyRead) {
+        if read.index <= self.chat.applied().0 {
+            self.serve(read);
+            return;
+        }
+        if self.waiting.len() >= MAX_WAITING_READS {
+            // Those who gave up make room first.
+            self.waiting.retain(|_, read| !read.reply.is_closed());
+        }
+        if self.waiting.len() >= MAX_WAITING_READS {
+            self.context.metrics.overload("waiting-reads");
+            let _ = read.reply.send(Err(Refusal::Overloaded("waiting reads")));
+            return;
+        }
+        self.next_waiting += 1;
+        self.waiting.insert((read.index, self.next_waiting), read);
+    }
+
+    fn serve(&self, read: ReadyRead) {
+        let applied = self.chat.applied().0;
+        if let Some(index) = self.context.shared.diverged() {
+            let _ = read.reply.send(Err(Refusal::Diverged { index }));
+            return;
+        }
+        match self.chat.query(&read.query) {
+            Err(error) => drop(read.reply.send(Ok((Err(error), applied)))),
+            Ok(Found::Members(members)) => {
+                let answer = Answer::Members(members);
+                let _ = read.reply.send(Ok((Ok(answer), applied)));
+            }
+            Ok(Found::Messages(references)) => {
+                self.with_bodies(references, read.reply, applied, Answer::Messages);
+            }
+            Ok(Found::Inbox { messages, cursor }) => {
+                self.with_bodies(messages, read.reply, applied, move |messages| {
+                    Answer::Inbox { messages, cursor }
+                });
+            }
+        }
+    }
+
+    /// Answers with the messages' bodies: from memory, or else from the log, on a thread
+    /// that may block.
+    fn with_bodies(
+        &self,
+        references: Vec<MessageRef>,
+        reply: ReadReply,
+        applied: LogIndex,
+        answer: impl FnOnce(Vec<ChatMessage>) -> Answer + Send + 'static,
+    ) {
+        let mut messages = Vec::with_capacity(references.len());
+        for reference in &references {
+            match self.tail.get(reference.index) {
+                Some(command) => match ChatMessage::from_payload(*reference, command.clone()) {
+                    Ok(message) => messages.push(message),
+                    Err(error) => {
+                        let _ = reply.send(Err(undecodable(reference.index, &error)));
+                        return;
+                    }
+                },
+                None => break,
+            }
+        }
+        if messages.len() == references.len() {
+            let _ = reply.send(Ok((Ok(answer(messages)), applied)));
+            return;
+        }
+        let Ok(permit) = Arc::clone(&self.cold_reads).try_acquire_owned() else {
+            self.context.metrics.overload("cold-reads");
+            let _ = reply.send(Err(Refusal::Overloaded("reads of old messages")));
+            return;
+        };
+        let reader = self.reader.clone();
+        let mut hot: BTreeMap<LogIndex, Bytes> = BTreeMap::new();
+        for reference in &references {
+            if let Some(command) = self.tail.get(reference.index) {
+                hot.insert(reference.index, command.clone());
+            }
+        }
+        let work: BlockingWork = Box::new(move || {
+            let messages = read_bodies(&reader, &references, &hot);
+            let _ = reply.send(messages.map(|messages| (Ok(answer(messages)), applied)));
+            drop(permit);
+        });
+        self.context.spawner.run_blocking(work);
+    }
+}
+
+/// The messages that `references` name, from memory where `hot` has them.
+fn read_bodies(
+    reader: &LogReader,
+    references: &[MessageRef],
+    hot: &BTreeMap<LogIndex, Bytes>,
+) -> Result<Vec<ChatMessage>, Refusal> {
+    /// Neighbours in a room often are neighbours in the log: one read fetches several.
+    const READ_AHEAD_BYTES: usize = 64 << 10;
+    let mut fetched: VecDeque<Entry> = VecDeque::new();
+    let mut messages = Vec::with_capacity(references.len());
+    let last = references.last().map_or(0, |reference| reference.index);
+    for reference in references {
+        let index = reference.index;
+        let command = if let Some(command) = hot.get(&index) {
+            command.clone()
+        } else {
+            while fetched.front().is_some_and(|entry| entry.index < index) {
+                fetched.pop_front();
+            }
+            if fetched.front().is_none_or(|entry| entry.index != index) {
+                // Reading ahead pays only where the next ones are close.
+                let dense = last - index < 4 * references.len() as u64;
+                let (through, bytes) = if dense {
+                    (last, READ_AHEAD_BYTES)
+                } else {
+                    (index, 0)
+                };
+                fetched = reader
+                    .read(index, through, bytes)
+                    .map_err(|error| Refusal::Storage(error.to_string()))?
+                    .into();
+            }
+            match fetched.front().map(|entry| &entry.payload) {
+                Some(Payload::Command(command)) => command.clone(),
+                _ => {
+                    return Err(Refusal::Storage(format!(
+                        "entry {index} of the log is no message"
+                    )));
+                }
+            }
+        };
+        let message = ChatMessage::from_payload(*reference, command)
+            .map_err(|error| undecodable(index, &error))?;
+        messages.push(message);
+    }
+    Ok(messages)
+}
+
+fn undecodable(index: LogIndex, error: &crate::codec::DecodeError) -> Refusal {
+    Refusal::Storage(format!("message in entry {index}: {error}"))
+}
+
+/// Runs work that blocks and waits for what it gives; none when the node is going down.
+pub(crate) async fn blocking<T: Send + 'static>(
+    spawner: &dyn Spawner,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (sender, receiver) = oneshot::channel();
+    spawner.run_blocking(Box::new(move || {
+        let _ = sender.send(work());
+    }));
+    receiver.await.ok()
+}

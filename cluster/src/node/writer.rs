@@ -1,0 +1,117 @@
+//! The log writer: the one actor that blocks, in fdatasync, on a thread of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::mailbox::{Input, Lanes};
+use super::metrics::Metrics;
+use super::state::{Fatal, Shared};
+use crate::env::{BlockingActor, BoxFuture, Clock};
+use crate::log::{DirectoryLock, Log, LogError};
+use crate::raft::{Append, Completion};
+use crate::time::Time;
+
+/// Appends that may wait for the writer in its channel; what does not fit waits with the
+/// consensus actor. Their bytes are bounded by what may be uncommitted on a leader and by
+/// the leader's window on a follower.
+pub(crate) const QUEUE_CAPACITY: usize = 1024;
+
+/// An append on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    /// What to write; none to try again what waits for space.
+    pub(crate) append: Option<Append>,
+    /// When it was handed over.
+    pub(crate) at: Time,
+}
+
+/// The log writer.
+#[derive(Debug)]
+pub(crate) struct LogWriter {
+    pub(crate) log: Log,
+    pub(crate) queue: mpsc::Receiver<Queued>,
+    pub(crate) lanes: Lanes,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) fatal: Fatal,
+    /// The data directory is ours for as long as its log may be written.
+    pub(crate) _lock: DirectoryLock,
+}
+
+impl LogWriter {
+    /// One write and one sync for `first` and all that has queued behind it.
+    fn write(&mut self, first: Queued) -> Result<Completion, LogError> {
+        let mut appends = Vec::new();
+        let mut times = Vec::new();
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some(Queued { append, at }) = next {
+            if let Some(append) = append {
+                bytes += append
+                    .entries
+                    .iter()
+                    .map(|entry| entry.encoded_len() as u64)
+                    .sum::<u64>();
+                appends.push(append);
+                times.push(at);
+            }
+            next = self.queue.try_recv().ok();
+        }
+        let started = self.clock.now();
+        let completion = self.log.append(appends)?;
+        let done = self.clock.now();
+        self.metrics.log_synced(done.since(started), bytes);
+        for at in times {
+            self.metrics.log_write.observe(done.since(at).as_secs_f64());
+        }
+        self.shared
+            .disk_full
+            .store(self.log.out_of_space(), Ordering::Relaxed);
+        Ok(completion)
+    }
+
+    fn give_up(&self, error: &LogError) {
+        self.fatal
+            .raise(format!("the log cannot be written any more: {error}"));
+    }
+}
+
+impl BlockingActor for LogWriter {
+    fn run(mut self: Box<Self>) {
+        while let Some(first) = self.queue.blocking_recv() {
+            match self.write(first) {
+                Ok(completion) => {
+                    let completed = Input::Completed(completion);
+                    if self.lanes.completions.blocking_send(completed).is_err() {
+                        return;
+                    }
+                }
+                Err(error) => return self.give_up(&error),
+            }
+        }
+    }
+
+    fn run_stepped(
+        mut self: Box<Self>,
+        mut latency: Box<dyn FnMut() -> Duration + Send>,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            while let Some(first) = self.queue.recv().await {
+                tokio::time::sleep(latency()).await;
+                match self.write(first) {
+                    Ok(completion) => {
+                        let completed = Input::Completed(completion);
+                        if self.lanes.completions.send(completed).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) => return self.give_up(&error),
+                }
+            }
+        })
+    }
+}
