@@ -118,6 +118,9 @@ impl Tail {
     }
 }
 
+/// The clients that wait for entries of one hand-over, in the order of their indexes.
+struct Writes(std::iter::Peekable<std::vec::IntoIter<CommittedWrite>>);
+
 /// The applier.
 #[derive(Debug)]
 pub(crate) struct Applier {
@@ -197,41 +200,25 @@ impl Applier {
 
     /// Applies and answers; false when the node has to stop.
     async fn take(&mut self, work: Work) -> bool {
-        let mut writes = work.writes.into_iter().peekable();
-        if let Some((committed, committed_at)) = work.committed {
+        let mut writes = Writes(work.writes.into_iter().peekable());
+        if let Some((committed, at)) = work.committed {
             let first_given = committed
                 .entries
                 .first()
                 .map_or(committed.through + 1, |entry| entry.index);
-            if !self.replay_until(first_given - 1).await {
+            if !self.replay_until(first_given - 1, &mut writes, at).await {
                 return false;
             }
             for chunk in committed.entries.chunks(APPLY_CHUNK) {
                 for entry in chunk {
-                    let outcome = self.apply(entry);
-                    let Some(write) = writes.next_if(|write| write.index == entry.index) else {
-                        continue;
-                    };
-                    let answer = if write.term == entry.term {
-                        outcome.ok_or(Refusal::Unknown)
-                    } else {
-                        // Another leader's entry stands there: this one never happens.
-                        Err(Refusal::NoLeader)
-                    };
-                    let now = self.context.clock.now();
-                    self.context
-                        .metrics
-                        .apply
-                        .observe(now.since(committed_at).as_secs_f64());
-                    // The client may be gone.
-                    let _ = write.reply.send(answer);
+                    self.apply_and_answer(entry, &mut writes, at);
                 }
                 tokio::task::consume_budget().await;
             }
             self.publish();
         }
-        for write in writes {
-            // Its entry came from the log, long after: the client is not waiting any more.
+        for write in writes.0 {
+            // It was to be committed with this work and its entry did not come.
             let _ = write.reply.send(Err(Refusal::Unknown));
         }
         for read in work.reads {
@@ -242,7 +229,7 @@ impl Applier {
 
     /// Applies what stands in the log up to `last`: after a restart, or when the hand-over
     /// fell behind.
-    async fn replay_until(&mut self, last: LogIndex) -> bool {
+    async fn replay_until(&mut self, last: LogIndex, writes: &mut Writes, at: Time) -> bool {
         loop {
             let first = self.chat.applied().0 + 1;
             if first > last {
@@ -256,7 +243,7 @@ impl Applier {
             match read {
                 Some(Ok(entries)) => {
                     for entry in &entries {
-                        self.apply(entry);
+                        self.apply_and_answer(entry, writes, at);
                     }
                     self.publish();
                 }
@@ -274,6 +261,27 @@ impl Applier {
                 return false;
             }
         }
+    }
+
+    /// Applies one entry and tells its client, if one waits, what came of it.
+    fn apply_and_answer(&mut self, entry: &Entry, writes: &mut Writes, committed_at: Time) {
+        let outcome = self.apply(entry);
+        let Some(write) = writes.0.next_if(|write| write.index == entry.index) else {
+            return;
+        };
+        let answer = if write.term == entry.term {
+            outcome.ok_or(Refusal::Unknown)
+        } else {
+            // Another leader's entry stands there: this one never happens.
+            Err(Refusal::NoLeader)
+        };
+        let now = self.context.clock.now();
+        self.context
+            .metrics
+            .apply
+            .observe(now.since(committed_at).as_secs_f64());
+        // The client may be gone.
+        let _ = write.reply.send(answer);
     }
 
     fn apply(&mut self, entry: &Entry) -> Option<crate::chat::Outcome> {
