@@ -12,6 +12,8 @@
 
 mod command;
 mod digest;
+#[cfg(test)]
+mod model_test;
 mod query;
 mod rooms;
 mod session;
