@@ -179,7 +179,7 @@ fn every_kind_of_write_is_answered_again_and_done_once() {
         let outcome = story.write(Some(key), action.clone());
         assert_eq!(outcome, *expected, "again: {action:?}");
     }
-    assert_eq!(story.seqs(), []);
+    assert!(story.seqs().is_empty());
 }
 
 #[test]

@@ -1,4 +1,8 @@
 //! Three whole nodes in one thread, on virtual time, network and disk.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests may stop at the first surprise, as tests do"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -30,8 +30,10 @@ pub(crate) const WORK_CAPACITY: usize = 64;
 pub(crate) const READS_CAPACITY: usize = 4096;
 /// Reads that wait for an index that is not applied yet; more are refused with 503.
 const MAX_WAITING_READS: usize = 4096;
-/// Command bytes of the newest entries that are kept in memory to answer reads from.
+/// The newest entries kept in memory to answer reads from, in bytes.
 const TAIL_BYTES: usize = 32 << 20;
+/// What an entry there costs beside its command, in bytes: its slot, and the allocation's own.
+const TAIL_ENTRY_BYTES: usize = 64;
 /// Reads of older messages that may be at the disk at once; more are refused with 503.
 const MAX_COLD_READS: usize = 64;
 /// Entries applied before other tasks of this thread get their turn.
@@ -103,11 +105,11 @@ impl Tail {
             Payload::Command(command) => command.clone(),
             Payload::Noop | Payload::Configuration(_) => Bytes::new(),
         };
-        self.bytes += command.len();
+        self.bytes += command.len() + TAIL_ENTRY_BYTES;
         self.commands.push_back(command);
         while self.bytes > TAIL_BYTES {
             let oldest = self.commands.pop_front().expect("its bytes were counted");
-            self.bytes -= oldest.len();
+            self.bytes -= oldest.len() + TAIL_ENTRY_BYTES;
             self.first += 1;
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! | actor | owns | is told by |
 //! |---|---|---|
-//! | [consensus] | the Raft core, pending replies | peers, clients, the log writer, its timer |
-//! | [log writer](writer) | the open segment; a thread of its own | consensus |
-//! | [applier] | the chat's state | consensus; readers |
-//! | [peer links](links) | a connection each | consensus |
+//! | consensus | the Raft core, pending replies | peers, clients, the log writer, its timer |
+//! | log writer | the open segment; a thread of its own | consensus |
+//! | applier | the chat's state | consensus; readers |
+//! | peer links | a connection each | consensus |
 //!
 //! All mailboxes are bounded, and what happens when one is full is written at its bound.
 //! Clock, disk, transport, spawning and randomness come in as an [`Env`], so that the same
