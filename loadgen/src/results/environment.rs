@@ -235,7 +235,7 @@ const FILE_SYSTEMS: [(u32, &str); 14] = [
     (0xca45_1a4e, "bcachefs"),
     (0x0102_1994, "tmpfs"),
     (0x8584_58f6, "ramfs"),
-    (0x794c_7630, "overlayfs"),
+    (0x794c_7630, "overlay"),
     (0x6969, "nfs"),
     (0x6573_5546, "fuse"),
     (0x0102_1997, "9p"),
