@@ -151,7 +151,9 @@ impl Data {
                 self.problems.push(Problem {
                     file: RunRow::FILE.to_owned(),
                     line: None,
-                    reason: format!("{run_id} was begun and has no row: it was interrupted"),
+                    reason: format!(
+                        "{run_id} was begun and has no whole row here: it is in no table"
+                    ),
                 });
             }
         }

@@ -97,11 +97,31 @@ impl<'a> Group<'a> {
                 Some(sum) => add(sum, &one),
             }
         }
-        let pooled = pooled?;
+        let Some(pooled) = pooled else {
+            return self.recorded(op).filter(|_| suffix.is_empty());
+        };
         Some(Latencies {
             operations: pooled.len(),
             left_out,
             percentiles: PER_MILLE.map(|q| LatencyUs::at(&pooled, q, due_missed)),
+        })
+    }
+
+    /// Of a single trial without histograms, what its row says.
+    fn recorded(&self, op: &str) -> Option<Latencies> {
+        let mut valid = self.valid();
+        let (only, more) = (valid.next()?, valid.next());
+        let row = only.row(op).filter(|_| more.is_none())?;
+        Some(Latencies {
+            operations: row.ok,
+            left_out: 1,
+            percentiles: [
+                row.response_p50_us,
+                row.response_p90_us,
+                row.response_p99_us,
+                row.response_p999_us,
+                row.response_max_us,
+            ],
         })
     }
 }

@@ -1,5 +1,10 @@
 //! Result directories, as their writers and readers see them.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "tests may stop at the first surprise, their helpers too"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -92,10 +92,8 @@ fn compose(data: &Data) -> Report {
     if let Some(failover) = &failover {
         part(format!("Fail-over\n{}", failover.terminal()));
     }
-    if data.runs.iter().any(|run| !run.valid()) {
-        part(format!("Runs\n{}", runs.terminal()));
-    }
     part(bullets(&findings, table::one_line));
+    part(bullets(&sections::invalid(data), table::one_line));
     part(sections::missing(data, table::one_line));
     Report { markdown, terminal }
 }

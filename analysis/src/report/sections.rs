@@ -26,7 +26,7 @@ pub(super) const LATENCY_NOTE: &str = "\
 Response times in milliseconds, from the moment an operation was due. All valid trials are \
 counted together. Operations that failed, whose outcome is unknown or that never finished count \
 as slower than all others; `>timeout` stands where these are too many for a percentile to be \
-known.\n";
+known. A count marked ⚠ lacks trials whose file is missing or bad.\n";
 
 pub(super) const SERVICE_NOTE: &str = "\
 The same from the moment a connection took the operation up, in milliseconds: without the time \
@@ -37,7 +37,7 @@ The longest time from the loss of a leader to the first write that was acknowled
 
 pub(super) const RUNS_NOTE: &str = "\
 The audit compares what every replica holds with what was acknowledged. A run marked ⚠ counts \
-in none of the tables above. Operations, over the counted time.\n";
+in none of the medians and percentiles above.\n";
 
 /// Suite and time.
 pub(super) fn title(data: &Data) -> String {
@@ -77,21 +77,14 @@ pub(super) fn findings(data: &Data, groups: &[Group<'_>]) -> Vec<String> {
         .iter()
         .filter(|run| run.any().audit == "ok")
         .count();
+    let runs = if audited == 1 { "run" } else { "runs" };
     if audited > 0 {
-        found.push(format!(
-            "{} that {} audited held{} what was acknowledged, on every replica.",
-            if audited == 1 {
-                "1 run".to_owned()
-            } else {
-                format!("{audited} runs")
-            },
-            if audited == 1 { "was" } else { "were" },
-            if wrong.is_empty() {
-                ""
-            } else {
-                ", unlike the above,"
-            },
-        ));
+        found.push(match wrong.len() {
+            0 => {
+                format!("{audited} {runs} audited: all that was acknowledged is on every replica.")
+            }
+            _ => format!("{audited} other {runs} audited: nothing wrong."),
+        });
     }
     let invalid = data.runs.iter().filter(|run| !run.valid()).count();
     if invalid > 0 {
@@ -139,6 +132,14 @@ fn compared(group: &Group<'_>, groups: &[Group<'_>]) -> Option<String> {
     })
 }
 
+/// The runs that do not count, one line each.
+pub(super) fn invalid(data: &Data) -> Vec<String> {
+    let invalid = data.runs.iter().filter(|run| !run.valid());
+    invalid
+        .map(|run| format!("{}: {}", marked(run), verdict(run)))
+        .collect()
+}
+
 /// What could not be read, one line each.
 pub(super) fn missing(data: &Data, escape: impl Fn(&str) -> String) -> String {
     data.problems
@@ -150,7 +151,7 @@ pub(super) fn missing(data: &Data, escape: impl Fn(&str) -> String) -> String {
 pub(super) fn throughput(groups: &[Group<'_>]) -> Table {
     let mut table = Table::new(&[
         ("workload", Align::Left),
-        ("operation", Align::Left),
+        ("op", Align::Left),
         ("system", Align::Left),
         ("ops/s", Align::Right),
         ("min–max", Align::Right),
@@ -175,9 +176,13 @@ pub(super) fn throughput(groups: &[Group<'_>]) -> Table {
                 op.to_owned(),
                 group.system(),
                 rate.map_or(UNKNOWN.to_owned(), |s| sig3(s.median)),
-                rate.map_or(UNKNOWN.to_owned(), |s| {
-                    format!("{}–{}", sig3(s.min), sig3(s.max))
-                }),
+                match rate {
+                    // One trial has no spread.
+                    Some(s) if group.valid().nth(1).is_some() => {
+                        format!("{}–{}", sig3(s.min), sig3(s.max))
+                    }
+                    _ => UNKNOWN.to_owned(),
+                },
                 share.map_or(UNKNOWN.to_owned(), sig3),
                 cores(group.median(|row| row.cluster_cpu_cores)),
                 cores(group.median(|row| row.generator_cpu_cores)),
@@ -194,14 +199,13 @@ fn trials(group: &Group<'_>) -> String {
     if valid == all {
         all.to_string()
     } else {
-        format!("{MARK} {valid} of {all}")
+        format!("{MARK} {valid}/{all}")
     }
 }
 
 fn audit(group: &Group<'_>) -> String {
-    let wrong = group.runs.iter().filter(|run| !run.audit_fine()).count();
-    if wrong > 0 {
-        return format!("{MARK} {wrong} failed");
+    if group.runs.iter().any(|run| !run.audit_fine()) {
+        return format!("{MARK} failed");
     }
     let ok = group.runs.iter().any(|run| run.any().audit == "ok");
     if ok { "ok" } else { "skipped" }.to_owned()
@@ -211,14 +215,14 @@ fn audit(group: &Group<'_>) -> String {
 pub(super) fn latency(groups: &[Group<'_>], suffix: &str) -> Table {
     let mut table = Table::new(&[
         ("workload", Align::Left),
-        ("operation", Align::Left),
+        ("op", Align::Left),
         ("system", Align::Left),
         ("p50 (ms)", Align::Right),
         ("p90 (ms)", Align::Right),
         ("p99 (ms)", Align::Right),
         ("p99.9 (ms)", Align::Right),
         ("max (ms)", Align::Right),
-        ("operations", Align::Right),
+        ("count", Align::Right),
     ]);
     for group in groups {
         for op in group.operations() {
@@ -229,7 +233,7 @@ pub(super) fn latency(groups: &[Group<'_>], suffix: &str) -> Table {
                     cells.extend(found.percentiles.map(printed));
                     cells.push(match found.left_out {
                         0 => count(found.operations),
-                        n => format!("{MARK} {} ({n} trials lack)", count(found.operations)),
+                        _ => format!("{MARK} {}", count(found.operations)),
                     });
                 }
                 None => {
@@ -282,6 +286,25 @@ fn marked(run: &Run) -> String {
     }
 }
 
+fn verdict(run: &Run) -> String {
+    distinct(run.rows.iter().map(|row| &*row.verdict), "valid")
+}
+
+/// What the rows of a run say, each thing once, beside `fine`.
+fn distinct<'a>(values: impl Iterator<Item = &'a str>, fine: &str) -> String {
+    let mut found: Vec<&str> = Vec::new();
+    for value in values {
+        if value != fine && !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    if found.is_empty() {
+        return fine.to_owned();
+    }
+    found.join("; ")
+}
+
+/// One row for each run.
 pub(super) fn runs(data: &Data) -> Table {
     let mut table = Table::new(&[
         ("run", Align::Left),
@@ -295,27 +318,14 @@ pub(super) fn runs(data: &Data) -> Table {
         ("retries", Align::Right),
     ]);
     for run in &data.runs {
-        let distinct = |value: fn(&telegraft_loadgen::results::RunRow) -> &String, fine: &str| {
-            let mut found: Vec<&str> = Vec::new();
-            for value in run.rows.iter().map(|row| value(row).as_str()) {
-                if value != fine && !found.contains(&value) {
-                    found.push(value);
-                }
-            }
-            if found.is_empty() {
-                fine.to_owned()
-            } else {
-                found.join("; ")
-            }
-        };
         let rate = match run.row(ALL) {
             Some(all) => all.ok_per_s,
             None => run.rows.iter().map(|row| row.ok_per_s).sum(),
         };
         table.row(vec![
             marked(run),
-            distinct(|row| &row.verdict, "valid"),
-            distinct(|row| &row.audit, "ok"),
+            verdict(run),
+            distinct(run.rows.iter().map(|row| &*row.audit), "ok"),
             sig3(rate),
             count(run.total(|row| row.ok)),
             count(run.total(|row| row.failed)),

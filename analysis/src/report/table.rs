@@ -1,9 +1,17 @@
 //! A table, as Markdown and for the terminal.
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width,
+};
 
 /// Columns of the terminal that a table fits into.
 pub(super) const TERMINAL_WIDTH: u16 = 100;
+
+/// Columns between two columns of a table.
+const GAP: usize = 2;
+
+/// A cell up to this wide is never wrapped.
+const WHOLE_CELL: usize = 24;
 
 /// A rule under the heads and nothing else.
 const STYLE: TableStyle =
@@ -69,15 +77,38 @@ impl Table {
             // A line break inside of what an audit says would look like a row.
             table.add_row(row.iter().map(|cell| one_line(cell)));
         }
-        for (column, (_, align)) in table.column_iter_mut().zip(&self.heads) {
-            column.set_padding((0, 2));
-            column.set_cell_alignment(match align {
+        let widths = self.least_widths();
+        let fits = widths.iter().map(|width| width + GAP).sum::<usize>() <= TERMINAL_WIDTH.into();
+        for (at, column) in table.column_iter_mut().enumerate() {
+            // The table's style puts one more between columns.
+            column.set_padding((0, 1));
+            column.set_cell_alignment(match self.heads[at].1 {
                 Align::Left => CellAlignment::Left,
                 Align::Right => CellAlignment::Right,
             });
+            // Otherwise words are broken where it is least bad.
+            if let (true, Ok(width)) = (fits, u16::try_from(widths[at] + 1)) {
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+            }
         }
         let lines: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
         lines.join("\n") + "\n"
+    }
+
+    /// How wide each column must be for no number to be wrapped and no word to be broken.
+    fn least_widths(&self) -> Vec<usize> {
+        let longest_word = |text: &str| text.split(' ').map(|w| w.chars().count()).max();
+        let of_cell = |cell: &String| match cell.chars().count() {
+            width if width <= WHOLE_CELL => width,
+            _ => longest_word(cell).unwrap_or(0),
+        };
+        let of_column = |at: usize| {
+            let cells = self.rows.iter().map(|row| of_cell(&row[at]));
+            cells.chain(longest_word(self.heads[at].0)).max()
+        };
+        (0..self.heads.len())
+            .map(|at| of_column(at).unwrap_or(0))
+            .collect()
     }
 }
 
@@ -115,6 +146,26 @@ mod tests {
         let terminal = table.terminal();
         assert_eq!(terminal.lines().count(), 3, "{terminal}");
         assert!(!terminal.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn words_are_broken_only_where_nothing_else_fits() {
+        let heads = ["workload", "a long head"].map(|head| (head, Align::Left));
+        let mut table = Table::new(&heads);
+        table.row(vec!["write-heavy".to_owned(), "telegraft ×3".to_owned()]);
+        table.row(vec!["x".to_owned(), "one word after another ".repeat(9)]);
+        let terminal = table.terminal();
+        assert!(terminal.contains("write-heavy"), "{terminal}");
+        assert!(terminal.contains("telegraft ×3"), "{terminal}");
+
+        let mut table = Table::new(&heads);
+        table.row(vec!["w".repeat(90), "x".repeat(90)]);
+        for line in table.terminal().lines() {
+            assert!(
+                line.chars().count() <= usize::from(TERMINAL_WIDTH),
+                "{line}"
+            );
+        }
     }
 
     #[test]

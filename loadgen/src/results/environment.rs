@@ -53,7 +53,7 @@ pub struct SyncTimes {
 /// `environment.json`: what the numbers were measured on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
-    /// [`SCHEMA_VERSION`].
+    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,
     /// RFC 3339, UTC.
     pub started_at: String,
@@ -83,7 +83,7 @@ pub struct Environment {
 
 impl Environment {
     /// Looks at this machine and at the file system of `directory`, which must be there. Takes
-    /// up to [a second](MAX_SAMPLING) for the syncs, with nothing else going on, it is hoped.
+    /// up to a second for the syncs, with nothing else going on, it is hoped.
     ///
     /// # Errors
     /// When `directory` cannot be written to. What else cannot be found out reads `unknown`.
