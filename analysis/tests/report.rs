@@ -139,12 +139,47 @@ fn trials_are_pooled_and_never_averaged() {
     let path = dir.path().join("results");
     // 100 operations of 1 ms twice, and 100 of 100 ms: the pooled p50 is 1 ms and the p90
     // 100 ms, where averages would be 34 ms.
-    fixtures::trials(&path, &[1_000, 1_000, 100_000]);
+    fixtures::trials(&path, &[1_000, 1_000, 100_000], 0);
     let report = report::write(&path).unwrap();
     let latency = line_with(&report.markdown, "| write-heavy | send | telegraft ×3 |", 1);
     assert_eq!(
         latency,
         "| write-heavy | send | telegraft ×3 | 1.00 | 100 | 100 | 100 | 100 | 300 |"
+    );
+}
+
+/// 2 of 102 fail in each trial: together 4 of 204, more than 1 %.
+#[test]
+fn what_failed_is_pooled_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("results");
+    fixtures::trials(&path, &[1_000, 1_000], 2);
+    let report = report::write(&path).unwrap();
+    assert_eq!(
+        line_with(&report.markdown, "| write-heavy | send | telegraft ×3 |", 1),
+        "| write-heavy | send | telegraft ×3 | 1.00 | 1.00 | >timeout | >timeout | >timeout | 200 |"
+    );
+}
+
+/// Whatever its verdict says, a run that lost something does not count.
+#[test]
+fn a_run_whose_audit_failed_never_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("results");
+    fixtures::trials(&path, &[1_000, 2_000], 0);
+    let runs = path.join("runs.csv");
+    let text = fs::read_to_string(&runs).unwrap();
+    let (first, second) = text.rsplit_once(",ok,valid,").unwrap();
+    fs::write(&runs, format!("{first},1 message is lost,valid,{second}")).unwrap();
+    let report = report::write(&path).unwrap();
+    let throughput = line_with(&report.markdown, "| write-heavy | send | telegraft ×3 |", 0);
+    assert!(throughput.ends_with("| ⚠ 1/2 | ⚠ failed |"), "{throughput}");
+    assert!(
+        report
+            .terminal
+            .contains("⚠ The audit of telegraft-3-write-heavy-t2 found: 1 message"),
+        "{}",
+        report.terminal
     );
 }
 
@@ -161,7 +196,7 @@ fn line_with<'a>(text: &'a str, start: &str, nth: usize) -> &'a str {
 fn a_histogram_that_lacks_operations_is_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("results");
-    fixtures::trials(&path, &[1_000, 1_000]);
+    fixtures::trials(&path, &[1_000, 1_000], 0);
     let runs = path.join("runs.csv");
     let text = fs::read_to_string(&runs).unwrap();
     fs::write(&runs, text.replace(",100,0,0,0,", ",101,0,0,0,")).unwrap();

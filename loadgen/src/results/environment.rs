@@ -53,7 +53,7 @@ pub struct SyncTimes {
 /// `environment.json`: what the numbers were measured on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
-    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
+    /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
     /// RFC 3339, UTC.
     pub started_at: String,
