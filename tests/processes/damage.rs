@@ -99,6 +99,8 @@ async fn batches_torn_on_all_replicas_at_once_lose_nothing_before_them() {
     }
     for replica in cluster.local.replicas() {
         cluster.local.kill(replica.id).await.expect("it is killed");
+    }
+    for replica in cluster.local.replicas() {
         let (path, offset) = find(&replica.data_dir, &last.text, true);
         flip_a_bit(&path, offset);
     }
