@@ -1,6 +1,7 @@
 //! Values of arguments that several subcommands take.
 
 use clap::ValueEnum;
+use telegraft_cluster::http::Consistency;
 use telegraft_cluster::log::Durability;
 use telegraft_cluster::node::Mailbox;
 
@@ -48,4 +49,25 @@ pub(crate) enum Format {
     Text,
     /// For programs: one JSON object a line.
     Json,
+}
+
+/// How fresh a read must be.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ConsistencyArg {
+    /// Sees every write acknowledged before it began.
+    Linearizable,
+    /// The same, on the word of the leader's lease.
+    Lease,
+    /// Whatever the replica asked has applied.
+    Local,
+}
+
+impl From<ConsistencyArg> for Consistency {
+    fn from(arg: ConsistencyArg) -> Consistency {
+        match arg {
+            ConsistencyArg::Linearizable => Consistency::Linearizable,
+            ConsistencyArg::Lease => Consistency::Lease,
+            ConsistencyArg::Local => Consistency::Local,
+        }
+    }
 }

@@ -13,6 +13,10 @@ const NODE_THREADS: usize = 2;
 /// Threads of a launcher, which waits most of the time.
 const LAUNCHER_THREADS: usize = 1;
 
+/// Threads that run the clients of a benchmark. It shares the machine with the replicas, and its
+/// own share is reported beside the results.
+const BENCH_THREADS: usize = 2;
+
 /// A replica's runtime.
 pub(crate) fn node() -> Result<Runtime, Failure> {
     build(NODE_THREADS)
@@ -21,6 +25,11 @@ pub(crate) fn node() -> Result<Runtime, Failure> {
 /// A launcher's runtime.
 pub(crate) fn launcher() -> Result<Runtime, Failure> {
     build(LAUNCHER_THREADS)
+}
+
+/// A benchmark's runtime.
+pub(crate) fn bench() -> Result<Runtime, Failure> {
+    build(BENCH_THREADS)
 }
 
 fn build(threads: usize) -> Result<Runtime, Failure> {
