@@ -1,3 +1,57 @@
-//! The `telegraft` command.
+//! The `telegraft` command: it parses its arguments, calls a crate, and sets the exit code.
 
-fn main() {}
+mod args;
+mod bench;
+mod cluster;
+mod exit;
+mod node;
+mod null;
+mod runtime;
+mod tracing_setup;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Failure;
+
+/// A Raft chat cluster with its load generator.
+#[derive(Debug, Parser)]
+#[command(name = "telegraft", version, about, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  telegraft bench                  load fresh clusters of 1, 3 and 5 replicas, and report
+  telegraft cluster --replicas 3   a cluster to play with, until Ctrl-C
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 consistency violated, 99 an SLO was missed,
+105 interrupted. TELEGRAFT_LOG=debug says more (TELEGRAFT_LOG=telegraft_cluster=trace: of one
+part); NO_COLOR is honoured.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Bench(bench::Args),
+    Cluster(cluster::Args),
+    Node(node::Args),
+    Null(null::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Bench(args) => bench::run(args),
+        Command::Cluster(args) => cluster::run(args),
+        Command::Node(args) => node::run(args),
+        Command::Null(args) => null::run(args),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(Failure { exit, text }) => {
+            eprintln!("telegraft: {text}");
+            exit.into()
+        }
+    }
+}
