@@ -259,7 +259,7 @@ fn one_seed_gives_one_trace_byte_for_byte() {
     for mailbox in [Mailbox::Lanes, Mailbox::Fifo] {
         let first = simulate(life(7, mailbox));
         let second = simulate(life(7, mailbox));
-        assert!(first.lines().count() > 1000, "something happened");
+        assert!(first.lines().count() > 200, "something happened");
         if first != second {
             let differs = first.lines().zip(second.lines()).position(|(a, b)| a != b);
             panic!("the traces differ from line {differs:?} on");
