@@ -92,7 +92,7 @@ struct Witness {
     reads: BTreeMap<ReadContext, PendingRead>,
     /// It votes for nobody until then; and the leader's term that it promised it to.
     promise: (Time, Term),
-    /// The newest term that it may have moved to.
+    /// The newest term that it may have moved to since the last look at its effects.
     moved_to: Term,
     /// Requests for votes that it may grant: candidate, term, pre-vote.
     may_grant: HashSet<(NodeId, Term, bool)>,
@@ -108,6 +108,12 @@ struct Witness {
 impl Witness {
     fn leads(&self) -> bool {
         self.led > 0 && self.led == self.hard_state.term
+    }
+
+    /// Whether this node can never vote for another in this term: its vote is durable, or a
+    /// later term is.
+    fn bound_to(&self, candidate: NodeId, term: Term) -> bool {
+        self.durable_votes.get(&term) == Some(&candidate) || self.durable_state.term > term
     }
 }
 
@@ -318,6 +324,8 @@ impl Judge {
                 granted,
             } => {
                 if *granted {
+                    // It may campaign, before the next message.
+                    w.moved_to = w.moved_to.max(message.term);
                     return;
                 }
                 self.tally.saw(Sight::PreVoteRefused);
@@ -398,7 +406,9 @@ impl Judge {
         for term in std::mem::take(&mut self.node(node).claims) {
             self.leader(node, term)?;
         }
-        self.node(node).appends_taken = 0;
+        let w = self.node(node);
+        w.appends_taken = 0;
+        w.moved_to = w.hard_state.term;
         if let Some(committed) = &effects.committed {
             self.hand_out(node, committed, disks)?;
         }
@@ -416,7 +426,7 @@ impl Judge {
         }
         for fetch in &effects.fetches {
             let w = self.node(node);
-            rule!(w.leads(), "n{node} does not lead and fetches {fetch:?}");
+            rule!(w.led > 0, "n{node} does not lead and fetches {fetch:?}");
             rule!(
                 w.fetching.insert(fetch.peer, w.led) != Some(w.led),
                 "n{node} has two fetches open for n{}",
@@ -459,7 +469,6 @@ impl Judge {
                 "n{node} goes from {old:?} to {new:?}"
             );
             w.hard_state = new;
-            w.moved_to = w.moved_to.max(new.term);
             w.states.push_back((append.batch, new));
         }
         let Some(first) = append.entries.first() else {
@@ -592,7 +601,7 @@ impl Judge {
             "n{node} leads term {term} and has not even written it"
         );
         rule!(
-            w.durable_votes.get(&term) == Some(&node),
+            w.bound_to(node, term),
             "n{node} leads term {term} without a durable vote for itself"
         );
         if self.voters.len() > 1 {
@@ -766,7 +775,8 @@ impl Judge {
                     *transfer || now >= w.promise.0 || term <= w.promise.1,
                     "n{node} campaigns within its promise to its leader"
                 );
-                if w.hard_state.term + u64::from(*pre_vote) == term {
+                // One that waited for the disk may name what a leader has replaced since.
+                if w.hard_state.term + u64::from(*pre_vote) == term && w.promise.1 < term {
                     rule!(
                         *last_index == len(&w.log)
                             && *last_term == at(&w.log, *last_index).unwrap_or(0),
@@ -777,7 +787,7 @@ impl Judge {
                     return Ok(());
                 }
                 rule!(
-                    w.durable_votes.get(&term) == Some(&node),
+                    w.bound_to(node, term),
                     "n{node} asks for votes before its own is durable"
                 );
                 self.vote(node, term, node)?;
@@ -800,7 +810,7 @@ impl Judge {
                 );
                 if !pre_vote {
                     rule!(
-                        w.durable_votes.get(&term) == Some(to),
+                        w.bound_to(*to, term),
                         "n{node} gives n{to} a vote for term {term} that is not durable"
                     );
                     self.vote(node, term, *to)?;
@@ -869,10 +879,12 @@ impl Judge {
             self.record(node, entry, previous)?;
             previous = entry.term;
         }
-        let bytes: usize = entries.iter().map(Entry::encoded_len).sum();
+        // The last one may have filled it.
+        let before_last = entries.len().saturating_sub(1);
+        let bytes: usize = entries[..before_last].iter().map(Entry::encoded_len).sum();
         rule!(
-            entries.len() < 2 || bytes <= self.max_append_bytes,
-            "n{node} sends {bytes} bytes of entries at once"
+            bytes <= self.max_append_bytes,
+            "n{node} sends {bytes} bytes of entries at once, and another"
         );
         self.claim(node, *commit, disks)?;
         let w = self.nodes.get_mut(&node).expect("it was started");

@@ -637,7 +637,8 @@ impl<'a> World<'a> {
         }
         for fetch in effects.fetches {
             let life = self.nodes[&id].life;
-            let at = self.now + self.disk_rng.random_range(MS / 10..=self.timeout() / 3);
+            let longest = if self.calm { MS } else { self.timeout() / 3 };
+            let at = self.now + self.disk_rng.random_range(MS / 10..=longest);
             self.note(|| format!("n{id} fetches {fetch:?}"));
             self.schedule(at, Event::Fetch(id, life, fetch));
         }
@@ -691,6 +692,7 @@ impl<'a> World<'a> {
         let mut arrivals = Vec::new();
         for _ in 0..copies {
             let (shortest, longest) = self.plan.latency;
+            let longest = if self.calm { MS } else { longest };
             let mut takes = rng.random_range(shortest..=longest) + lag;
             if rng.random_bool(late) {
                 takes += rng.random_range(0..=timeout * 2);
