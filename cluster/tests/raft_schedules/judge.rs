@@ -67,6 +67,10 @@ struct Handed {
 struct PendingRead {
     floor: LogIndex,
     mode: ReadMode,
+    /// For a lease read: so many voters would refuse to vote for another when it began.
+    bound: usize,
+    /// Its node had told another to campaign by then.
+    handed_over: bool,
 }
 
 /// What is known of one node. "Durable" here is what its core was *told* is durable.
@@ -92,6 +96,8 @@ struct Witness {
     reads: BTreeMap<ReadContext, PendingRead>,
     /// It votes for nobody until then; and the leader's term that it promised it to.
     promise: (Time, Term),
+    /// Until when it may count itself as bound to this term's leader, at the most.
+    heard: (Time, Term),
     /// The newest term that it may have moved to since the last look at its effects.
     moved_to: Term,
     /// Requests for votes that it may grant: candidate, term, pre-vote.
@@ -135,7 +141,8 @@ pub(crate) struct Judge {
     proposed: HashMap<(LogIndex, Term), Bytes>,
     places: HashMap<Bytes, (LogIndex, Term)>,
     refused: HashSet<Bytes>,
-    handed_over: HashMap<(NodeId, Term), ()>,
+    /// Who was told to campaign after which term, and by whom in which term.
+    handed_over: HashMap<(NodeId, Term), (NodeId, Term)>,
     nodes: BTreeMap<NodeId, Witness>,
     pub(crate) tally: Tally,
 }
@@ -247,6 +254,7 @@ impl Judge {
             handed_out: base,
             reads: BTreeMap::new(),
             promise: (until, 0),
+            heard: (until, 0),
             moved_to: hard_state.term,
             may_grant: HashSet::new(),
             fetching: BTreeMap::new(),
@@ -307,6 +315,7 @@ impl Judge {
                 w.may_grant.insert((from, message.term, *pre_vote));
                 if *transfer {
                     w.promise = (Time::ZERO, message.term);
+                    w.heard = w.promise;
                 }
                 if !pre_vote {
                     w.moved_to = w.moved_to.max(message.term);
@@ -315,6 +324,9 @@ impl Judge {
             }
             Body::AppendEntries { .. } => {
                 w.appends_taken += 1;
+                if message.term >= w.hard_state.term {
+                    w.heard = (now + timeout, message.term);
+                }
                 if message.term >= w.moved_to {
                     w.promise = (now + timeout, message.term);
                 }
@@ -367,19 +379,57 @@ impl Judge {
         Ok(())
     }
 
-    /// A read is given to the core.
-    pub(crate) fn read(&mut self, node: NodeId, context: ReadContext, mode: ReadMode) {
+    /// A read is given to the core; `clocks` are those of the processes that live.
+    pub(crate) fn read(
+        &mut self,
+        node: NodeId,
+        context: ReadContext,
+        mode: ReadMode,
+        clocks: &BTreeMap<NodeId, Time>,
+    ) {
         let floor = self.committed();
+        let led = self.nodes[&node].led;
+        let handed_over = self.handed_over.values().any(|by| *by == (node, led));
+        let bound = self
+            .voters
+            .iter()
+            .filter(|voter| {
+                let (until, term) = self.nodes[voter].heard;
+                // A dead one gives no vote before its promise of the next start has passed.
+                let alive = clocks.get(voter);
+                **voter == node || alive.is_none_or(|now| *now < until && term <= led)
+            })
+            .count();
         let newest = self.leaders.last_key_value().map_or(0, |(term, _)| *term);
         let w = self.node(node);
         let stale = w.leads() && w.led < newest;
-        w.reads.insert(context, PendingRead { floor, mode });
+        w.reads.insert(
+            context,
+            PendingRead {
+                floor,
+                mode,
+                bound,
+                handed_over,
+            },
+        );
         if mode == ReadMode::Lease {
             w.lease_reads.push(context);
         }
         if stale {
             self.tally.saw(Sight::StaleLeaderAsked);
         }
+    }
+
+    /// The core says how much of its log is durable.
+    pub(crate) fn durable(&self, node: NodeId, through: LogIndex) -> Verdict {
+        let w = &self.nodes[&node];
+        rule!(
+            at(&w.log, through) == at(&w.durable_log, through),
+            "n{node} believes that {through} t{:?} is durable; on disk is t{:?}",
+            at(&w.log, through),
+            at(&w.durable_log, through)
+        );
+        Ok(())
     }
 
     /// A fetch's answer is given to the core.
@@ -840,7 +890,7 @@ impl Judge {
                     w.led == term,
                     "n{node} hands term {term} over, and led it not"
                 );
-                self.handed_over.insert((*to, term), ());
+                self.handed_over.insert((*to, term), (node, term));
             }
         }
         Ok(())
@@ -967,7 +1017,16 @@ impl Judge {
         );
         if !leads {
             self.tally.saw(Sight::FollowerRead);
-        } else if at_once {
+        } else if at_once && self.voters.len() > 1 {
+            rule!(
+                read.bound >= self.quorum,
+                "n{node} answers a read by its lease, and only {} were bound to it",
+                read.bound
+            );
+            rule!(
+                !read.handed_over,
+                "n{node} answers a read by its lease after it sent TimeoutNow"
+            );
             self.tally.saw(Sight::LeaseRead);
         }
         Ok(())

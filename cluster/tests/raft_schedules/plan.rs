@@ -56,6 +56,9 @@ pub(crate) enum Fault {
     PauseAndIsolate(Target),
     /// The disk takes this much longer.
     SlowDisk(Target, Nanos),
+    /// The disk takes this much longer, clients write, and it is cut off for the time of the
+    /// fault: what it wrote is superseded before it is durable.
+    SlowDiskAndIsolate(Target, Nanos),
     /// The disk is full.
     FullDisk(Target),
     /// Many messages are lost, doubled or late.
@@ -229,7 +232,7 @@ impl Plan {
             Target::Node(node)
         };
         let way = [Way::Both, Way::In, Way::Out][rng.random_range(0..3)];
-        match rng.random_range(0..26) {
+        match rng.random_range(0..30) {
             0..3 => Fault::Isolate(target, way),
             3..5 => Fault::Split(rng.random()),
             5 => Fault::Bridge(node),
@@ -239,11 +242,15 @@ impl Plan {
             12 => Fault::CrashAll,
             13 => Fault::Pause(target),
             14..17 => Fault::PauseAndIsolate(target),
-            17 => Fault::SlowDisk(target, rng.random_range(timeout / 4..=timeout * 2)),
-            18..20 => Fault::FullDisk(target),
-            20 => Fault::BadNetwork,
-            21..23 => Fault::Lag(target, way, rng.random_range(timeout / 4..=timeout)),
-            23 => Fault::Transfer(node),
+            17..20 => Fault::SlowDisk(target, rng.random_range(timeout / 4..=timeout * 2)),
+            20..22 => Fault::SlowDiskAndIsolate(
+                Target::Leader,
+                rng.random_range(timeout * 2..=timeout * 5),
+            ),
+            22..24 => Fault::FullDisk(target),
+            24 => Fault::BadNetwork,
+            25..27 => Fault::Lag(target, way, rng.random_range(timeout / 4..=timeout)),
+            27 => Fault::Transfer(node),
             _ => Fault::TransferAndIsolate(node, rng.random_range(0..=timeout / 8)),
         }
     }

@@ -69,11 +69,15 @@ struct Clock {
 
 impl Clock {
     fn read(&mut self, now: Nanos) -> Time {
+        self.last = self.look(now);
+        self.last
+    }
+
+    fn look(&self, now: Nanos) -> Time {
         let drift = i128::from(now) * i128::from(self.ppm) / 1_000_000;
         let local = i128::from(self.origin) + i128::from(now) + drift;
         let local = Time::from_nanos(u64::try_from(local).expect("time is positive"));
-        self.last = self.last.max(local);
-        self.last
+        self.last.max(local)
     }
 
     /// The world's time at which this clock has reached `local`.
@@ -497,6 +501,7 @@ impl<'a> World<'a> {
             .then(|| self.network_rng.random_range(1..inputs.len()));
         let mut timed = !prioritised;
         let busy = !inputs.is_empty();
+        let completed = inputs.iter().any(|input| input.lane() == 0);
         for (number, input) in inputs.into_iter().enumerate() {
             if stop.is_none_or(|stop| number < stop) {
                 if !timed && input.lane() == 2 {
@@ -521,12 +526,25 @@ impl<'a> World<'a> {
         let core = self.node(id).core.as_mut().expect("it runs");
         let effects = core.take_effects(local);
         self.judge.effects(id, &effects, &self.disks, local)?;
+        if completed {
+            let status = self.nodes[&id].core.as_ref().map(Raft::status);
+            let durable = status.map_or(0, |status| status.durable_index);
+            self.judge.durable(id, durable)?;
+        }
         self.carry_out(id, effects);
         self.set_timer(id, busy)
     }
 
     fn feed(&mut self, id: NodeId, input: Input) -> Verdict {
         let now = self.now;
+        let clocks = if matches!(input, Input::Read(_, ReadMode::Lease)) {
+            let alive = self.nodes.iter().filter(|(_, node)| node.core.is_some());
+            alive
+                .map(|(id, node)| (*id, node.clock.look(now)))
+                .collect()
+        } else {
+            BTreeMap::new()
+        };
         let node = self.nodes.get_mut(&id).expect("it exists");
         let local = node.clock.read(now) + Duration::from_nanos(100);
         node.clock.last = local;
@@ -552,7 +570,7 @@ impl<'a> World<'a> {
                 self.note(|| format!("n{id}: {answer:?}"));
             }
             Input::Read(context, mode) => {
-                self.judge.read(id, context, mode);
+                self.judge.read(id, context, mode, &clocks);
                 core.read(local, context, mode);
             }
             Input::Transfer(to) => {
@@ -650,6 +668,7 @@ impl<'a> World<'a> {
             return;
         }
         let (shortest, longest) = self.plan.sync;
+        let longest = if self.calm { MS } else { longest };
         let node = &self.nodes[&id];
         let extra = if self.now < node.slow_disk.0 {
             node.slow_disk.1
@@ -856,6 +875,14 @@ impl<'a> World<'a> {
             Fault::SlowDisk(target, by) => {
                 let (id, by) = (who(target), *by);
                 self.node(id).slow_disk = (until, by);
+            }
+            Fault::SlowDiskAndIsolate(target, by) => {
+                let (id, by) = (who(target), *by);
+                self.node(id).slow_disk = (until, by);
+                self.isolate(id, Way::Both, lasts);
+                for _ in 0..3 {
+                    self.propose_at(id);
+                }
             }
             Fault::FullDisk(target) => {
                 let id = who(target);
