@@ -232,6 +232,9 @@ impl Judge {
         if let Some(vote) = hard_state.vote {
             durable_votes.insert(hard_state.term, vote);
         }
+        if self.voters == [node] {
+            self.forget_after(hard_state.term);
+        }
         let until = if owes && self.voters.len() > 1 {
             now + self.election_timeout
         } else {
@@ -263,6 +266,15 @@ impl Judge {
             lease_reads: Vec::new(),
         };
         self.nodes.insert(node, witness);
+    }
+
+    /// A lone voter leads at once, and what it did before its term was durable nobody saw: in
+    /// its next life it may lead that term again.
+    fn forget_after(&mut self, term: Term) {
+        self.leaders.retain(|led, _| *led <= term);
+        self.entries.retain(|(_, of), _| *of <= term);
+        self.proposed.retain(|(_, of), _| *of <= term);
+        self.places.retain(|_, (_, of)| *of <= term);
     }
 
     fn node(&mut self, node: NodeId) -> &mut Witness {
@@ -650,11 +662,11 @@ impl Judge {
             term <= w.hard_state.term,
             "n{node} leads term {term} and has not even written it"
         );
-        rule!(
-            w.bound_to(node, term),
-            "n{node} leads term {term} without a durable vote for itself"
-        );
         if self.voters.len() > 1 {
+            rule!(
+                w.bound_to(node, term),
+                "n{node} leads term {term} without a durable vote for itself"
+            );
             let votes = self
                 .voters
                 .iter()

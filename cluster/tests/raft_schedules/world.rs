@@ -620,7 +620,7 @@ impl<'a> World<'a> {
         let at = if spins > 0 || at <= now {
             now
         } else {
-            at + slack
+            at.saturating_add(slack)
         };
         self.wake_by(id, at);
         Ok(())
