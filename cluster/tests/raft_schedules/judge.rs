@@ -96,6 +96,18 @@ struct Witness {
     reads: BTreeMap<ReadContext, PendingRead>,
     /// It votes for nobody until then; and the leader's term that it promised it to.
     promise: (Time, Term),
+    /// Its timeouts were judged, since the last look at its effects, when no promise held.
+    may_campaign: bool,
+    /// When its timeouts were judged since then.
+    timed: Option<Time>,
+    /// When each peer last answered it, in the term that it leads.
+    heard_from: BTreeMap<NodeId, Time>,
+    /// Who said, before each term began, that it would vote for it there.
+    pre_votes: BTreeMap<Term, HashSet<NodeId>>,
+    /// The last term whose leader told it to campaign.
+    told_in: Option<Term>,
+    /// A heartbeat taken in since then: its leader, term and round.
+    heartbeat: Option<(NodeId, Term, u64)>,
     /// Until when it may count itself as bound to this term's leader, at the most.
     heard: (Time, Term),
     /// The newest term that it may have moved to since the last look at its effects.
@@ -257,6 +269,12 @@ impl Judge {
             handed_out: base,
             reads: BTreeMap::new(),
             promise: (until, 0),
+            may_campaign: false,
+            timed: None,
+            heard_from: BTreeMap::new(),
+            pre_votes: BTreeMap::new(),
+            told_in: None,
+            heartbeat: None,
             heard: (until, 0),
             moved_to: hard_state.term,
             may_grant: HashSet::new(),
@@ -325,7 +343,7 @@ impl Judge {
                     return;
                 }
                 w.may_grant.insert((from, message.term, *pre_vote));
-                if *transfer {
+                if *transfer && message.term > w.promise.1 {
                     w.promise = (Time::ZERO, message.term);
                     w.heard = w.promise;
                 }
@@ -334,7 +352,18 @@ impl Judge {
                 }
                 return;
             }
-            Body::AppendEntries { .. } => {
+            Body::AppendReply { .. } if message.term == w.led => {
+                w.heard_from.insert(from, now);
+            }
+            Body::TimeoutNow => w.told_in = Some(message.term),
+            Body::AppendEntries { entries, round, .. } => {
+                if entries.is_empty() {
+                    let newest = match w.heartbeat {
+                        Some((_, term, newest)) if term >= message.term => newest.max(*round),
+                        _ => *round,
+                    };
+                    w.heartbeat = Some((from, message.term, newest));
+                }
                 w.appends_taken += 1;
                 if message.term >= w.hard_state.term {
                     w.heard = (now + timeout, message.term);
@@ -350,6 +379,7 @@ impl Judge {
                 if *granted {
                     // It may campaign, before the next message.
                     w.moved_to = w.moved_to.max(message.term);
+                    w.pre_votes.entry(message.term).or_default().insert(from);
                     return;
                 }
                 self.tally.saw(Sight::PreVoteRefused);
@@ -358,6 +388,13 @@ impl Judge {
         }
         let w = self.node(node);
         w.moved_to = w.moved_to.max(message.term);
+    }
+
+    /// The core is asked what the time means.
+    pub(crate) fn timed(&mut self, node: NodeId, now: Time) {
+        let w = self.node(node);
+        w.timed = Some(now);
+        w.may_campaign |= now >= w.promise.0;
     }
 
     /// A proposal was answered.
@@ -463,13 +500,12 @@ impl Judge {
         now: Time,
     ) -> Verdict {
         if let Some(append) = &effects.append {
-            self.append(node, append)?;
+            self.append(node, append, now)?;
         }
         for term in std::mem::take(&mut self.node(node).claims) {
-            self.leader(node, term)?;
+            self.leader(node, term, now)?;
         }
         let w = self.node(node);
-        w.appends_taken = 0;
         w.moved_to = w.hard_state.term;
         if let Some(committed) = &effects.committed {
             self.hand_out(node, committed, disks)?;
@@ -478,10 +514,14 @@ impl Judge {
             self.message(node, envelope, disks, now)
                 .map_err(|broken| format!("{broken}\n  in {envelope:?}"))?;
         }
+        self.answered_heartbeat(node, &effects.messages)?;
         for (context, outcome) in &effects.reads {
             self.answered(node, *context, outcome, disks)?;
         }
         let w = self.node(node);
+        w.appends_taken = 0;
+        w.may_campaign = false;
+        w.timed = None;
         let asked = std::mem::take(&mut w.lease_reads);
         if w.leads() && asked.iter().any(|context| w.reads.contains_key(context)) {
             self.tally.saw(Sight::LeaseFellBack);
@@ -509,7 +549,25 @@ impl Judge {
         Ok(())
     }
 
-    fn append(&mut self, node: NodeId, append: &Append) -> Verdict {
+    /// The answer to a heartbeat in a durable term waits for nothing.
+    fn answered_heartbeat(&mut self, node: NodeId, messages: &[Envelope]) -> Verdict {
+        let w = self.node(node);
+        let Some((leader, term, round)) = w.heartbeat.take() else {
+            return Ok(());
+        };
+        let answered = messages.iter().any(|envelope| {
+            let answer = &envelope.message;
+            envelope.to == leader
+                && matches!(answer.body, Body::AppendReply { round: of, .. } if of >= round)
+        });
+        rule!(
+            answered || w.hard_state.term != term || w.durable_state != w.hard_state,
+            "n{node} keeps n{leader} waiting for the answer to a heartbeat of round {round}"
+        );
+        Ok(())
+    }
+
+    fn append(&mut self, node: NodeId, append: &Append, now: Time) -> Verdict {
         let committed = self.committed();
         let w = self.nodes.get_mut(&node).expect("it was started");
         w.batch += 1;
@@ -523,6 +581,7 @@ impl Judge {
             append.hard_state.is_some() || !append.entries.is_empty(),
             "n{node} writes an empty batch"
         );
+        let before = w.hard_state.term;
         if let Some(new) = append.hard_state {
             let old = w.hard_state;
             rule!(
@@ -560,11 +619,18 @@ impl Judge {
                 "n{node} removes entries that match, after {}",
                 len(&log)
             );
+            // A leader of the past may still remove what a later term has committed.
+            let by = if w.appends_taken == 1 {
+                w.hard_state.term
+            } else {
+                before
+            };
             for index in first..=committed.min(len(&w.log)) {
-                let entry = Some(self.committed[usize::try_from(index - 1).expect("few")].0);
+                let (entry, in_term) = self.committed[usize::try_from(index - 1).expect("few")];
+                let removed = at(&w.log, index) == Some(entry) && at(&log, index) != Some(entry);
                 rule!(
-                    at(&w.log, index) != entry || at(&log, index) == entry,
-                    "n{node} removes the committed entry {index}"
+                    in_term > by || !removed,
+                    "n{node} removes {index} t{entry} in term {by}, committed in term {in_term}"
                 );
             }
             self.tally.saw(Sight::SupersededSuffix);
@@ -598,7 +664,7 @@ impl Judge {
         }
         created.dedup();
         for term in created {
-            self.leader(node, term)?;
+            self.leader(node, term, now)?;
         }
         Ok(())
     }
@@ -648,7 +714,7 @@ impl Judge {
     }
 
     /// A node's deed shows that it leads this term.
-    fn leader(&mut self, node: NodeId, term: Term) -> Verdict {
+    fn leader(&mut self, node: NodeId, term: Term, now: Time) -> Verdict {
         let w = self.nodes.get_mut(&node).expect("it was started");
         if let Some(leader) = self.leaders.get(&term) {
             rule!(
@@ -678,6 +744,7 @@ impl Judge {
             );
         }
         w.led = w.led.max(term);
+        w.heard_from = self.voters.iter().map(|voter| (*voter, now)).collect();
         let known = w.hard_state.term == term;
         if known {
             for (index, (entry, in_term)) in (1..).zip(&self.committed) {
@@ -834,11 +901,14 @@ impl Judge {
                 last_term,
             } => {
                 rule!(
-                    *transfer || now >= w.promise.0 || term <= w.promise.1,
+                    *transfer || w.may_campaign || now >= w.promise.0 || term <= w.promise.1,
                     "n{node} campaigns within its promise to its leader"
                 );
-                // One that waited for the disk may name what a leader has replaced since.
-                if w.hard_state.term + u64::from(*pre_vote) == term && w.promise.1 < term {
+                // One that waited may name what a leader has replaced since.
+                if w.hard_state.term + u64::from(*pre_vote) == term
+                    && w.promise.1 < term
+                    && w.appends_taken == 0
+                {
                     rule!(
                         *last_index == len(&w.log)
                             && *last_term == at(&w.log, *last_index).unwrap_or(0),
@@ -851,6 +921,15 @@ impl Judge {
                 rule!(
                     w.bound_to(node, term),
                     "n{node} asks for votes before its own is durable"
+                );
+                let asked = w.pre_votes.get(&term).map_or(0, HashSet::len) + 1;
+                rule!(
+                    *transfer || asked >= self.quorum,
+                    "n{node} campaigns with the word of {asked} only"
+                );
+                rule!(
+                    !*transfer || w.told_in == Some(term - 1),
+                    "n{node} campaigns for a transfer, and was not told to"
                 );
                 self.vote(node, term, node)?;
                 let candidates = self.candidates.entry(term).or_default();
@@ -878,7 +957,7 @@ impl Judge {
                     self.vote(node, term, *to)?;
                 }
             }
-            Body::AppendEntries { .. } => self.append_entries(node, message, disks)?,
+            Body::AppendEntries { .. } => self.append_entries(node, message, disks, now)?,
             Body::AppendReply { result, .. } => {
                 rule!(
                     durable,
@@ -922,6 +1001,7 @@ impl Judge {
         node: NodeId,
         message: &Message,
         disks: &BTreeMap<NodeId, Disk>,
+        now: Time,
     ) -> Verdict {
         let Body::AppendEntries {
             prev_index,
@@ -934,7 +1014,7 @@ impl Judge {
             return Ok(());
         };
         let term = message.term;
-        self.leader(node, term)?;
+        self.leader(node, term, now)?;
         let mut previous = *prev_term;
         for (index, entry) in (prev_index + 1..).zip(entries) {
             rule!(entry.index == index, "n{node} sends entries with a gap");
@@ -949,7 +1029,21 @@ impl Judge {
             "n{node} sends {bytes} bytes of entries at once, and another"
         );
         self.claim(node, *commit, disks)?;
+        let (voters, quorum) = (&self.voters, self.quorum);
+        let silence = self.election_timeout * 2;
         let w = self.nodes.get_mut(&node).expect("it was started");
+        let timed = w.timed.unwrap_or(Time::ZERO);
+        let silent = voters
+            .iter()
+            .filter(|voter| {
+                let last = w.heard_from.get(*voter);
+                **voter != node && last.is_some_and(|last| timed.since(*last) > silence)
+            })
+            .count();
+        rule!(
+            !entries.is_empty() || silent + quorum <= voters.len(),
+            "n{node} leads on in term {term}, though {silent} have been silent for long"
+        );
         rule!(
             w.round.0 != term || w.round.1 <= *round,
             "n{node}'s rounds go back, from {} to {round}",

@@ -18,8 +18,10 @@ use crate::judge::{Judge, Verdict, rule};
 use crate::plan::{Fault, MS, Nanos, Plan, Target, Way};
 use crate::tally::Tally;
 
-/// After the faults, all must be healed within this many election timeouts.
+/// After the faults, all must be healed within this many election timeouts…
 const HEAL_TIMEOUTS: u64 = 20;
+/// …and as long again as it takes to send and write every entry by itself.
+const HEAL_ENTRY: Nanos = 8 * MS;
 /// And what is asked of the healed cluster answered within this many.
 const ANSWER_TIMEOUTS: u64 = 6;
 /// A core that asks this often in a row to be woken at once keeps its thread spinning.
@@ -246,21 +248,27 @@ impl<'a> World<'a> {
             self.step()?;
         }
         self.calm_down();
-        let until = self.now + HEAL_TIMEOUTS * self.timeout();
+        let entries =
+            self.judge.committed() + self.disks.values().map(Disk::last_index).max().unwrap_or(0);
+        let until = self.now + HEAL_TIMEOUTS * self.timeout() + HEAL_ENTRY * entries;
         while !self.healed() {
             rule!(self.now < until, "not healed:\n{}", self.picture());
             self.step_for(self.timeout() / 8)?;
         }
         let until = self.now + ANSWER_TIMEOUTS * self.timeout();
-        let leader = self.leader().expect("a healed cluster has a leader");
-        self.propose_at(leader);
         let wanted = self.judge.committed() + 1;
         for id in self.ids() {
             self.read_at(id, ReadMode::Linearizable);
             self.read_at(id, ReadMode::Lease);
         }
-        while !(self.healed() && self.judge.committed() >= wanted) {
+        while self.judge.committed() < wanted || !self.healed() {
             rule!(self.now < until, "no answers:\n{}", self.picture());
+            // It is refused while a transfer lasts.
+            if let Some(leader) = self.leader()
+                && self.judge.committed() < wanted
+            {
+                self.propose_at(leader);
+            }
             self.step_for(self.timeout() / 8)?;
         }
         Ok(())
@@ -602,6 +610,7 @@ impl<'a> World<'a> {
             }
         }
         core.handle_timeout(local);
+        self.judge.timed(id, local);
     }
 
     fn set_timer(&mut self, id: NodeId, busy: bool) -> Verdict {
