@@ -394,7 +394,10 @@ impl Judge {
     pub(crate) fn timed(&mut self, node: NodeId, now: Time) {
         let w = self.node(node);
         w.timed = Some(now);
-        w.may_campaign |= now >= w.promise.0;
+        if now >= w.promise.0 {
+            w.may_campaign = true;
+            w.heartbeat = None;
+        }
     }
 
     /// A proposal was answered.
