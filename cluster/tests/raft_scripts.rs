@@ -69,7 +69,7 @@ enum Command {
     Wait(u64),
     /// Lets time pass, in milliseconds; timers go off and messages arrive at once.
     Run(u64),
-    /// Delivers messages that are under way, oldest first.
+    /// Delivers messages that are under way, oldest first; `first=1` only the oldest.
     Deliver {
         #[arg(key)]
         from: Option<NodeId>,
@@ -77,9 +77,16 @@ enum Command {
         to: Option<NodeId>,
         #[arg(key)]
         kind: Option<String>,
+        #[arg(key)]
+        first: Option<usize>,
     },
     /// Delivers until nothing is under way.
     Stabilize,
+    /// Delivers and syncs until nothing is under way or being written.
+    Settle {
+        #[arg(key)]
+        except: Option<NodeId>,
+    },
     /// Loses messages.
     Drop {
         #[arg(key)]
@@ -207,10 +214,14 @@ impl goldenscript::Runner for Runner {
             }
             Command::Wait(millis) => world.wait(*millis),
             Command::Run(millis) => world.run(*millis)?,
-            Command::Deliver { from, to, kind } => {
-                world.deliver(&Filter::new(*from, *to, kind))?;
-            }
+            Command::Deliver {
+                from,
+                to,
+                kind,
+                first,
+            } => world.deliver(&Filter::new(*from, *to, kind), first.unwrap_or(usize::MAX))?,
             Command::Stabilize => world.stabilize()?,
+            Command::Settle { except } => world.settle_all(*except)?,
             Command::Drop { from, to, kind } => {
                 world.take(&Filter::new(*from, *to, kind));
             }

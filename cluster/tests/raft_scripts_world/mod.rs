@@ -70,7 +70,7 @@ impl Disk {
     /// Later records supersede earlier ones.
     fn write(&mut self, entries: &[Entry]) {
         for entry in entries {
-            let keep = usize::try_from(entry.index - self.base.0 - 1).unwrap();
+            let keep = usize::try_from(entry.index - self.base.0 - 1).expect("a small log");
             assert!(keep <= self.entries.len(), "a gap in the log");
             self.entries.truncate(keep);
             self.entries.push(entry.clone());
@@ -274,10 +274,13 @@ impl World {
         taken.into()
     }
 
-    pub(crate) fn deliver(&mut self, filter: &Filter) -> Outcome {
-        let packets = self.take(filter);
+    pub(crate) fn deliver(&mut self, filter: &Filter, first: usize) -> Outcome {
+        let mut packets = self.take(filter);
         if packets.is_empty() {
             return Err("nothing to deliver".into());
+        }
+        for later in packets.drain(first.min(packets.len())..).rev() {
+            self.network.push_front(later);
         }
         for packet in packets {
             self.arrive(packet);
@@ -293,6 +296,23 @@ impl World {
             self.arrive(packet);
         }
         Err("they never stop talking".into())
+    }
+
+    /// Delivers and syncs, but for one replica's disk, until all is quiet.
+    pub(crate) fn settle_all(&mut self, except: Option<NodeId>) -> Outcome {
+        loop {
+            self.stabilize()?;
+            let writing: Vec<NodeId> = (self.nodes.iter())
+                .filter(|(id, node)| !node.written.is_empty() && Some(**id) != except)
+                .map(|(id, _)| *id)
+                .collect();
+            if writing.is_empty() {
+                return Ok(());
+            }
+            for id in writing {
+                self.sync(id, usize::MAX, false)?;
+            }
+        }
     }
 
     fn arrive(&mut self, packet: Packet) {

@@ -1,7 +1,6 @@
 //! How the scripts print things: one short line each.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use telegraft_cluster::raft::{
     Append, AppendResult, Body, Committed, Entry, Fetch, HardState, LogIndex, Message, NodeId,
@@ -118,10 +117,10 @@ fn hard_state(hard_state: HardState) -> String {
 pub(crate) fn append(id: NodeId, append: &Append) -> String {
     let mut line = format!("{id} writes batch {}:", append.batch);
     if let Some(state) = append.hard_state {
-        write!(line, " {}", hard_state(state)).unwrap();
+        line += &format!(" {}", hard_state(state));
     }
     if !append.entries.is_empty() {
-        write!(line, " {}", list(&append.entries)).unwrap();
+        line += &format!(" {}", list(&append.entries));
     }
     line
 }
@@ -187,11 +186,11 @@ pub(crate) fn status(status: &Status) -> String {
         role(status)
     );
     if *first_index != 1 {
-        write!(line, " first={first_index}").unwrap();
+        line += &format!(" first={first_index}");
     }
     for peer in &status.peers {
         let pace = if peer.probing { "probe" } else { "replicate" };
-        write!(line, " | {} {pace} match={}", peer.id, peer.match_index).unwrap();
+        line += &format!(" | {} {pace} match={}", peer.id, peer.match_index);
     }
     line
 }
