@@ -1,6 +1,13 @@
 //! Load generation: replays chat workloads against a cluster and records what came of them.
 
 pub mod bench;
+pub mod body;
+pub mod call;
+pub mod client;
+pub mod findings;
+pub mod ledger;
+pub mod plan;
 pub mod results;
+pub mod routes;
 pub mod suite;
 pub mod values;
