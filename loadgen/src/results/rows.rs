@@ -1,11 +1,9 @@
-//! The files of a result directory: what a row is, how it is written and read.
-//!
-//! The formats are the interface to the analysis, which needs these files alone.
+//! What a row of the CSV files is.
 
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// The version of every file's format here; a reader refuses newer ones.
-pub const SCHEMA_VERSION: u32 = 1;
+use super::table::{Row, finite, plain_name};
 
 /// A latency percentile, in microseconds, or the fact that too many operations never
 /// completed for it to be known (printed as `>timeout`).
@@ -17,6 +15,40 @@ pub enum LatencyUs {
     BeyondTimeout,
     /// Nothing was measured (no operation of that kind was due).
     None,
+}
+
+impl LatencyUs {
+    /// The `per_mille`th thousandth of the operations that were due: the latencies in
+    /// `completed`, in microseconds, and `missed` operations that failed, whose outcome is
+    /// unknown or that never finished. These count as slower than all others, so that a
+    /// percentile never looks better for what is missing from it. 1000 is the longest.
+    pub fn at(completed: &Histogram<u64>, per_mille: u64, missed: u64) -> LatencyUs {
+        let due = completed.len() + missed;
+        if due == 0 {
+            return LatencyUs::None;
+        }
+        if per_mille >= 1000 {
+            return if missed == 0 {
+                LatencyUs::Known(completed.max())
+            } else {
+                LatencyUs::BeyondTimeout
+            };
+        }
+        // missed / due < 1 − q, without rounding.
+        if u128::from(missed) * 1000 >= u128::from(due) * u128::from(1000 - per_mille) {
+            return LatencyUs::BeyondTimeout;
+        }
+        let rank = (u128::from(due) * u128::from(per_mille)).div_ceil(1000);
+        let mut counted = 0;
+        for step in completed.iter_recorded() {
+            counted += u128::from(step.count_since_last_iteration());
+            if counted >= rank {
+                return LatencyUs::Known(completed.highest_equivalent(step.value_iterated_to()));
+            }
+        }
+        // Not reached: rank ≤ due − missed by the rule above.
+        LatencyUs::BeyondTimeout
+    }
 }
 
 impl Serialize for LatencyUs {
@@ -134,6 +166,10 @@ pub struct RunRow {
     pub audit: String,
     /// `valid` or `invalid:<why>`.
     pub verdict: String,
+    /// Of a run with faults: milliseconds from the loss of the leader to the first write that
+    /// was acknowledged after it, the longest of them. Files without the column are read too.
+    #[serde(default)]
+    pub failover_ms: Option<f64>,
 }
 
 /// One row of `intervals.csv`: one second of a run, and one operation.
@@ -163,48 +199,90 @@ pub struct IntervalRow {
     pub failures: String,
 }
 
-/// Percentiles of the time that one fdatasync takes, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SyncTimes {
-    /// How many were timed.
-    pub samples: u64,
-    /// Median.
-    pub p50_us: f64,
-    /// 90th percentile.
-    pub p90_us: f64,
-    /// 99th percentile.
-    pub p99_us: f64,
-    /// The longest.
-    pub max_us: f64,
+impl Row for RunRow {
+    const FILE: &'static str = "runs.csv";
+    const COLUMNS: &'static [&'static str] = &[
+        "schema_version",
+        "run_id",
+        "config_hash",
+        "suite",
+        "workload",
+        "system",
+        "replicas",
+        "durability",
+        "consistency",
+        "mailbox",
+        "targets",
+        "arrival",
+        "clients",
+        "connections",
+        "message_bytes",
+        "target_rate_per_s",
+        "trial",
+        "seed",
+        "started_at",
+        "warmup_s",
+        "duration_s",
+        "op",
+        "attempts",
+        "retries",
+        "ok",
+        "failed",
+        "unknown",
+        "unfinished",
+        "ok_per_s",
+        "response_mean_us",
+        "response_p50_us",
+        "response_p90_us",
+        "response_p95_us",
+        "response_p99_us",
+        "response_p999_us",
+        "response_max_us",
+        "service_p50_us",
+        "service_p99_us",
+        "service_p999_us",
+        "generator_cpu_cores",
+        "cluster_cpu_cores",
+        "schedule_lag_p99_us",
+        "audit",
+        "verdict",
+        "failover_ms",
+    ];
+    const OPTIONAL: &'static [&'static str] = &["failover_ms"];
+
+    fn check(&self) -> Result<(), String> {
+        plain_name("run_id", &self.run_id)?;
+        plain_name("op", &self.op)?;
+        finite("warmup_s", Some(self.warmup_s))?;
+        finite("duration_s", Some(self.duration_s))?;
+        finite("target_rate_per_s", self.target_rate_per_s)?;
+        finite("ok_per_s", Some(self.ok_per_s))?;
+        finite("response_mean_us", self.response_mean_us)?;
+        finite("generator_cpu_cores", Some(self.generator_cpu_cores))?;
+        finite("cluster_cpu_cores", Some(self.cluster_cpu_cores))?;
+        finite("failover_ms", self.failover_ms)
+    }
 }
 
-/// `environment.json`: what the numbers were measured on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Environment {
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: u32,
-    /// RFC 3339, UTC.
-    pub started_at: String,
-    /// The host's name.
-    pub host: String,
-    /// The processor's name.
-    pub cpu: String,
-    /// Processors that this process may use.
-    pub cpus: usize,
-    /// Main memory, in bytes.
-    pub memory_bytes: u64,
-    /// The kernel's name and release.
-    pub kernel: String,
-    /// The type of the file system that the data directories are on, as `ext4`.
-    pub file_system: String,
-    /// fdatasync of 4 KiB into a preallocated file there, with nothing else going on.
-    pub fdatasync: SyncTimes,
-    /// This program's version.
-    pub version: String,
-    /// The git revision that it was built from, if that is known.
-    pub git_revision: Option<String>,
-    /// The compiler that built it.
-    pub rustc: String,
-    /// `release` or `debug`.
-    pub profile: String,
+impl Row for IntervalRow {
+    const FILE: &'static str = "intervals.csv";
+    const COLUMNS: &'static [&'static str] = &[
+        "schema_version",
+        "run_id",
+        "second",
+        "op",
+        "ok",
+        "failed",
+        "unknown",
+        "response_p50_us",
+        "response_p99_us",
+        "response_max_us",
+        "failures",
+    ];
+    const OPTIONAL: &'static [&'static str] = &[];
+
+    fn check(&self) -> Result<(), String> {
+        plain_name("run_id", &self.run_id)?;
+        plain_name("op", &self.op)
+    }
 }
