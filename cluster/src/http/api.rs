@@ -10,6 +10,8 @@ pub const LEADER_HEADER: &str = "telegraft-leader";
 pub const FORWARD_HEADER: &str = "telegraft-forward";
 /// Marks a request that a replica forwarded: it goes no further.
 pub const FORWARDED_HEADER: &str = "telegraft-forwarded";
+/// Milliseconds that the client waits at most; lowers the server's own deadline.
+pub const TIMEOUT_HEADER: &str = "telegraft-timeout";
 /// `<session_id>/<sequence>`.
 pub const IDEMPOTENCY_HEADER: &str = "idempotency-key";
 

@@ -1,0 +1,536 @@
+//! What a request asks for: its path, parameters, headers and body, checked.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::api::{
+    FORWARD_HEADER, FORWARDED_HEADER, IDEMPOTENCY_HEADER, NewMessage, NewRoom, NewUser,
+    TIMEOUT_HEADER,
+};
+use super::backend::Consistency;
+use super::problem::{self, Failure, shown};
+use super::{DEFAULT_LIMIT, MAX_BODY_BYTES, MAX_LIMIT, answer};
+use crate::chat::{Action, Page, Query, SessionKey};
+
+/// Ids are below this: every JSON reader holds them exactly.
+const ID_BOUND: u64 = 1 << 53;
+/// A name, in characters.
+const MAX_NAME_CHARS: usize = 64;
+/// A room's description, in characters.
+const MAX_DESCRIPTION_CHARS: usize = 1024;
+/// A body that is too large, or not wanted, is read on for so many bytes and no longer than
+/// `DRAIN_TIME`: a client that is still sending reads its answer only then.
+const DRAIN_BYTES: usize = 256 << 10;
+/// See `DRAIN_BYTES`.
+const DRAIN_TIME: Duration = Duration::from_millis(500);
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Sessions,
+    Users,
+    Rooms,
+    Members { room_id: u64 },
+    Member { room_id: u64, user_id: u64 },
+    Messages { room_id: u64 },
+    Inbox { user_id: u64 },
+    Status,
+    Digest,
+    Healthz,
+    Readyz,
+    Metrics,
+}
+
+impl Target {
+    pub(super) fn of(path: &str) -> Result<Target, Failure> {
+        let not_found = || Failure::new(problem::NOT_FOUND, format!("no path {}", shown(path)));
+        let mut parts = path.strip_prefix('/').ok_or_else(not_found)?.split('/');
+        let mut next = || parts.next();
+        let named = [next(), next(), next(), next(), next(), next()];
+        Ok(match named.map(|part| part.unwrap_or("\0")) {
+            ["v1", "sessions", "\0", ..] => Target::Sessions,
+            ["v1", "users", "\0", ..] => Target::Users,
+            ["v1", "rooms", "\0", ..] => Target::Rooms,
+            ["v1", "rooms", room, "members", "\0", ..] => Target::Members {
+                room_id: id("the room's id", room)?,
+            },
+            ["v1", "rooms", room, "members", user, "\0"] => Target::Member {
+                room_id: id("the room's id", room)?,
+                user_id: id("the user's id", user)?,
+            },
+            ["v1", "rooms", room, "messages", "\0", ..] => Target::Messages {
+                room_id: id("the room's id", room)?,
+            },
+            ["v1", "users", user, "inbox", "\0", ..] => Target::Inbox {
+                user_id: id("the user's id", user)?,
+            },
+            ["v1", "status", "\0", ..] => Target::Status,
+            ["v1", "digest", "\0", ..] => Target::Digest,
+            ["healthz", "\0", ..] => Target::Healthz,
+            ["readyz", "\0", ..] => Target::Readyz,
+            ["metrics", "\0", ..] => Target::Metrics,
+            _ => return Err(not_found()),
+        })
+    }
+
+    /// The methods that it takes, as `Allow` lists them.
+    pub(super) fn allow(self) -> &'static str {
+        match self {
+            Target::Sessions | Target::Users | Target::Rooms => "POST",
+            Target::Member { .. } => "PUT",
+            Target::Messages { .. } => "GET, HEAD, POST",
+            Target::Members { .. }
+            | Target::Inbox { .. }
+            | Target::Status
+            | Target::Digest
+            | Target::Healthz
+            | Target::Readyz
+            | Target::Metrics => "GET, HEAD",
+        }
+    }
+
+    /// The query parameters that a GET of it takes.
+    fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Target::Members { .. } | Target::Inbox { .. } => {
+                &["after", "limit", "consistency", "min_index"]
+            }
+            Target::Messages { .. } => &["after", "before", "limit", "consistency", "min_index"],
+            Target::Digest => &["index"],
+            _ => &[],
+        }
+    }
+}
+
+/// A whole number below 2^53.
+fn id(what: &str, text: &str) -> Result<u64, Failure> {
+    digits(text).filter(|id| *id < ID_BOUND).ok_or_else(|| {
+        Failure::bad_request(format!(
+            "{what} is {}: it must be a whole number below 2^53",
+            shown(text)
+        ))
+    })
+}
+
+fn digits(text: &str) -> Option<u64> {
+    // `parse` takes a sign, too.
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().ok()
+    } else {
+        None
+    }
+}
+
+/// The query parameters, all that there are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Parameters {
+    after: Option<u64>,
+    before: Option<u64>,
+    limit: Option<u64>,
+    pub(super) min_index: Option<u64>,
+    pub(super) index: Option<u64>,
+    pub(super) consistency: Option<Consistency>,
+}
+
+impl Parameters {
+    /// Those of a GET of `target`.
+    pub(super) fn of(target: Target, query: Option<&str>) -> Result<Parameters, Failure> {
+        Parameters::parse(query, target.parameters())
+    }
+
+    /// A write takes none.
+    pub(super) fn none(query: Option<&str>) -> Result<(), Failure> {
+        Parameters::parse(query, &[]).map(|_| ())
+    }
+
+    fn parse(query: Option<&str>, allowed: &[&str]) -> Result<Parameters, Failure> {
+        let mut given = Parameters::default();
+        let Some(query) = query.filter(|query| !query.is_empty()) else {
+            return Ok(given);
+        };
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if !allowed.contains(&name) {
+                let known = match allowed {
+                    [] => "none is taken here".to_owned(),
+                    names => format!("{} are taken here", names.join(", ")),
+                };
+                return Err(Failure::bad_request(format!(
+                    "unknown query parameter {}: {known}",
+                    shown(name)
+                )));
+            }
+            let number = || id(name, value).map(Some);
+            let again = match name {
+                "after" => std::mem::replace(&mut given.after, number()?).is_some(),
+                "before" => std::mem::replace(&mut given.before, number()?).is_some(),
+                "limit" => std::mem::replace(&mut given.limit, number()?).is_some(),
+                "min_index" => std::mem::replace(&mut given.min_index, number()?).is_some(),
+                "index" => std::mem::replace(&mut given.index, number()?).is_some(),
+                _ => given.consistency.replace(consistency(value)?).is_some(),
+            };
+            if again {
+                return Err(Failure::bad_request(format!(
+                    "the query parameter {name} is given twice"
+                )));
+            }
+        }
+        Ok(given)
+    }
+
+    fn limit(&self) -> Result<usize, Failure> {
+        let limit = match self.limit {
+            None => return Ok(DEFAULT_LIMIT),
+            Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
+        };
+        if (1..=MAX_LIMIT).contains(&limit) {
+            Ok(limit)
+        } else {
+            Err(Failure::bad_request(format!(
+                "limit is {limit}: it must be between 1 and {MAX_LIMIT}"
+            )))
+        }
+    }
+
+    /// What a GET of `target` reads from the chat; none where it reads something else.
+    pub(super) fn query(&self, target: Target) -> Result<Option<Query>, Failure> {
+        let limit = self.limit()?;
+        Ok(Some(match target {
+            Target::Members { room_id } => Query::Members {
+                room_id,
+                after: self.after.unwrap_or(0),
+                limit,
+            },
+            Target::Messages { room_id } => Query::Messages {
+                room_id,
+                page: match (self.after, self.before) {
+                    (None, None) => Page::Latest,
+                    (Some(seq), None) => Page::After(seq),
+                    (None, Some(seq)) => Page::Before(seq),
+                    (Some(_), Some(_)) => {
+                        return Err(Failure::bad_request(
+                            "after and before exclude each other: a page has one of them or none",
+                        ));
+                    }
+                },
+                limit,
+            },
+            Target::Inbox { user_id } => Query::Inbox {
+                user_id,
+                after: self.after.unwrap_or(0),
+                limit,
+            },
+            _ => return Ok(None),
+        }))
+    }
+}
+
+fn consistency(text: &str) -> Result<Consistency, Failure> {
+    match text {
+        "linearizable" => Ok(Consistency::Linearizable),
+        "lease" => Ok(Consistency::Lease),
+        "local" => Ok(Consistency::Local),
+        other => Err(Failure::bad_request(format!(
+            "consistency is {}: it must be linearizable, lease or local",
+            shown(other)
+        ))),
+    }
+}
+
+/// What the headers say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Marks {
+    pub(super) key: Option<SessionKey>,
+    /// A replica has forwarded it already.
+    pub(super) forwarded: bool,
+    /// The client wants to be told of the leader, not forwarded to it.
+    pub(super) never_forward: bool,
+    /// The client's own deadline.
+    pub(super) timeout: Option<Duration>,
+    content_type: Option<HeaderValue>,
+}
+
+impl Marks {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Marks, Failure> {
+        let mut marks = Marks::default();
+        for (name, value) in headers {
+            let again = match name.as_str() {
+                IDEMPOTENCY_HEADER => marks.key.replace(session_key(value)?).is_some(),
+                TIMEOUT_HEADER => marks.timeout.replace(milliseconds(value)?).is_some(),
+                FORWARDED_HEADER => {
+                    marks.forwarded = true;
+                    false
+                }
+                FORWARD_HEADER => {
+                    if value != "never" {
+                        return Err(Failure::bad_request(format!(
+                            "{FORWARD_HEADER} is {}: it takes `never` only",
+                            shown(&String::from_utf8_lossy(value.as_bytes()))
+                        )));
+                    }
+                    marks.never_forward = true;
+                    false
+                }
+                _ if name == CONTENT_TYPE => marks.content_type.replace(value.clone()).is_some(),
+                _ => false,
+            };
+            if again {
+                return Err(Failure::bad_request(format!(
+                    "the header {name} is given twice"
+                )));
+            }
+        }
+        Ok(marks)
+    }
+
+    fn require_json(&self) -> Result<(), Failure> {
+        let Some(value) = &self.content_type else {
+            return Err(Failure::new(
+                problem::UNSUPPORTED_MEDIA_TYPE,
+                "there is no content-type",
+            ));
+        };
+        let text = value.to_str().unwrap_or_default();
+        let media_type = text.split(';').next().unwrap_or_default().trim();
+        if media_type.eq_ignore_ascii_case("application/json") {
+            Ok(())
+        } else {
+            Err(Failure::new(
+                problem::UNSUPPORTED_MEDIA_TYPE,
+                format!("the content-type is {}", shown(text)),
+            ))
+        }
+    }
+}
+
+/// `<session_id>/<sequence>`.
+fn session_key(value: &HeaderValue) -> Result<SessionKey, Failure> {
+    value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once('/'))
+        .and_then(|(session, sequence)| {
+            let bounded = |text| digits(text).filter(|id| *id < ID_BOUND);
+            Some(SessionKey {
+                session_id: bounded(session)?,
+                sequence: bounded(sequence)?,
+            })
+        })
+        .ok_or_else(|| {
+            Failure::bad_request(format!(
+                "{IDEMPOTENCY_HEADER} is {}: it must be <session_id>/<sequence>, whole numbers \
+                 below 2^53",
+                shown(&String::from_utf8_lossy(value.as_bytes()))
+            ))
+        })
+}
+
+fn milliseconds(value: &HeaderValue) -> Result<Duration, Failure> {
+    value
+        .to_str()
+        .ok()
+        .and_then(digits)
+        .filter(|ms| (1..ID_BOUND).contains(ms))
+        .map(Duration::from_millis)
+        .ok_or_else(|| {
+            Failure::bad_request(format!(
+                "{TIMEOUT_HEADER} is {}: it must be a whole number of milliseconds from 1",
+                shown(&String::from_utf8_lossy(value.as_bytes()))
+            ))
+        })
+}
+
+/// Whether `target` takes a JSON body; refuses one of another type.
+pub(super) fn check_media_type(target: Target, marks: &Marks) -> Result<(), Failure> {
+    match target {
+        Target::Sessions | Target::Member { .. } => Ok(()),
+        _ => marks.require_json(),
+    }
+}
+
+/// The write that a POST or PUT of `target` with this body is.
+pub(super) fn action(target: Target, body: &Bytes) -> Result<Action, Failure> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        Failure::bad_request(format!(
+            "the body is not UTF-8 from its byte {}",
+            error.valid_up_to()
+        ))
+    })?;
+    Ok(match target {
+        Target::Sessions => {
+            no_body(text)?;
+            Action::RegisterSession
+        }
+        Target::Member { room_id, user_id } => {
+            no_body(text)?;
+            Action::JoinRoom { room_id, user_id }
+        }
+        Target::Users => {
+            let NewUser { name } = parse(text)?;
+            check_name(&name)?;
+            Action::CreateUser { name }
+        }
+        Target::Rooms => {
+            let NewRoom {
+                name,
+                description,
+                creator,
+            } = parse(text)?;
+            check_name(&name)?;
+            let chars = description.chars().count();
+            if chars > MAX_DESCRIPTION_CHARS {
+                return Err(Failure::bad_request(format!(
+                    "the description has {chars} characters: {MAX_DESCRIPTION_CHARS} are allowed"
+                )));
+            }
+            Action::CreateRoom {
+                name,
+                description,
+                creator: check_id("creator", creator)?,
+            }
+        }
+        Target::Messages { room_id } => {
+            let NewMessage {
+                author,
+                body: message,
+            } = parse(text)?;
+            if message.is_empty() {
+                return Err(Failure::bad_request(
+                    "the message's body is empty: it must have a character at least",
+                ));
+            }
+            Action::SendMessage {
+                room_id,
+                author: check_id("author", author)?,
+                body: match message {
+                    // What needs no unescaping is not copied.
+                    std::borrow::Cow::Borrowed(text) => body.slice_ref(text.as_bytes()),
+                    std::borrow::Cow::Owned(text) => Bytes::from(text),
+                },
+            }
+        }
+        _ => unreachable!("no other target takes a POST or PUT: see Target::allow"),
+    })
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
+    serde_json::from_str(text)
+        .map_err(|error| Failure::bad_request(format!("the body does not fit: {error}")))
+}
+
+fn no_body(text: &str) -> Result<(), Failure> {
+    match text.trim_ascii() {
+        "" | "{}" => Ok(()),
+        _ => Err(Failure::bad_request("this takes no body")),
+    }
+}
+
+fn check_id(what: &str, id: u64) -> Result<u64, Failure> {
+    if id < ID_BOUND {
+        Ok(id)
+    } else {
+        Err(Failure::bad_request(format!(
+            "{what} is {id}: it must be below 2^53"
+        )))
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Failure> {
+    let chars = name.chars().count();
+    if !(1..=MAX_NAME_CHARS).contains(&chars) {
+        return Err(Failure::bad_request(format!(
+            "the name has {chars} characters: it must have 1 to {MAX_NAME_CHARS}"
+        )));
+    }
+    if let Some(control) = name.chars().find(|char| char.is_control()) {
+        return Err(Failure::bad_request(format!(
+            "the name has the control character {control:?}"
+        )));
+    }
+    Ok(())
+}
+
+/// Reads a body of at most [`MAX_BODY_BYTES`], in `time` at most.
+pub(super) async fn read_body(body: &mut Incoming, time: Duration) -> Result<Bytes, Failure> {
+    let too_large = || {
+        Failure::new(
+            problem::BODY_TOO_LARGE,
+            format!("the body is longer than {MAX_BODY_BYTES} bytes"),
+        )
+    };
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    let reading = async {
+        // Nearly always the first frame is all, and is taken as it is.
+        let mut whole = Bytes::new();
+        let mut joined = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                Failure::bad_request(format!("the body cannot be read: {error}"))
+            })?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if whole.len() + joined.len() + data.len() > MAX_BODY_BYTES {
+                return Err(too_large());
+            }
+            if whole.is_empty() && joined.is_empty() {
+                whole = data;
+            } else {
+                joined.extend_from_slice(&std::mem::take(&mut whole));
+                joined.extend_from_slice(&data);
+            }
+            if body.is_end_stream() {
+                break;
+            }
+        }
+        Ok(if joined.is_empty() {
+            whole
+        } else {
+            joined.freeze()
+        })
+    };
+    timeout(time, reading).await.unwrap_or_else(|_| {
+        Err(Failure::new(
+            problem::REQUEST_TIMEOUT,
+            format!("the body was not complete after {}", answer::seconds(time)),
+        ))
+    })
+}
+
+/// Reads on what a refused request still sends, within bounds; whether that was all.
+pub(super) async fn drain(headers_expect: bool, body: &mut Incoming) -> bool {
+    if body.is_end_stream() {
+        return true;
+    }
+    if headers_expect {
+        // It waits to be told to send, and is told something else.
+        return false;
+    }
+    let draining = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DRAIN_BYTES {
+                return false;
+            }
+        }
+        body.is_end_stream()
+    };
+    timeout(DRAIN_TIME, draining).await.unwrap_or(false)
+}
+
+/// Whether the client waits for `100 Continue` before it sends the body.
+pub(super) fn expects_continue(headers: &HeaderMap) -> bool {
+    headers.contains_key(EXPECT)
+}
