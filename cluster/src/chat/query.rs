@@ -1,0 +1,61 @@
+//! Reads: what the applied state says.
+
+use super::Chat;
+use super::types::{Found, Query, QueryError};
+
+impl Chat {
+    /// Answers a query from what is applied.
+    ///
+    /// An inbox's next cursor passes no message by: it is the last one of a full page, and
+    /// else the applied index, as every later message has a higher one. It is never below
+    /// the cursor given, which another replica may have made that is further on. What was
+    /// sent to a room before its reader joined is in the inbox if it is above the cursor,
+    /// and in the room's pages anyway.
+    pub fn query(&self, query: &Query) -> Result<Found, QueryError> {
+        match *query {
+            Query::Members {
+                room_id,
+                after,
+                limit,
+            } => {
+                let room = self
+                    .rooms
+                    .get(room_id)
+                    .ok_or(QueryError::NoSuchRoom(room_id))?;
+                let members = room.members_after(after).take(limit).map(|id| {
+                    let name = self.users.name(id).expect("a member is a user");
+                    (id, name.to_owned())
+                });
+                Ok(Found::Members(members.collect()))
+            }
+            Query::Messages {
+                room_id,
+                page,
+                limit,
+            } => {
+                let room = self
+                    .rooms
+                    .get(room_id)
+                    .ok_or(QueryError::NoSuchRoom(room_id))?;
+                Ok(Found::Messages(room.page(page, limit)))
+            }
+            Query::Inbox {
+                user_id,
+                after,
+                limit,
+            } => {
+                let rooms = self
+                    .users
+                    .rooms(user_id)
+                    .ok_or(QueryError::NoSuchUser(user_id))?;
+                let messages = self.rooms.merged_after(rooms, after, limit);
+                let cursor = if messages.len() < limit {
+                    after.max(self.applied().0)
+                } else {
+                    messages.last().map_or(after, |message| message.index)
+                };
+                Ok(Found::Inbox { messages, cursor })
+            }
+        }
+    }
+}
