@@ -1,0 +1,60 @@
+//! Messages on their way out, held back until what they say is durable.
+
+use std::mem;
+
+use super::message::{Envelope, Message};
+use super::types::NodeId;
+
+/// Messages to be sent, and those that wait for a term or vote to become durable.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    ready: Vec<Envelope>,
+    held: Vec<Envelope>,
+    /// The batch that carries the newest term and vote; 0 when the log had them at the start.
+    needs: u64,
+    /// Terms and votes of the batches up to this one are durable.
+    through: u64,
+}
+
+impl Outbox {
+    /// Sends a message once the newest term and vote are durable: now, if they are.
+    ///
+    /// Of those that wait, only the newest of a kind is kept for each peer. The others count
+    /// as lost, so a disk that hangs costs no memory.
+    pub(super) fn send(&mut self, to: NodeId, message: Message) {
+        if self.through >= self.needs {
+            return self.send_at_once(to, message);
+        }
+        let kind = mem::discriminant(&message.body);
+        self.held
+            .retain(|held| held.to != to || mem::discriminant(&held.message.body) != kind);
+        self.held.push(Envelope { to, message });
+    }
+
+    /// Sends a message that promises nothing.
+    pub(super) fn send_at_once(&mut self, to: NodeId, message: Message) {
+        self.ready.push(Envelope { to, message });
+    }
+
+    /// The term or vote has changed; `batch` will carry it.
+    pub(super) fn wait_for(&mut self, batch: u64) {
+        self.needs = batch;
+    }
+
+    /// The terms and votes of the batches up to this one are durable.
+    pub(super) fn completed(&mut self, through: u64) {
+        self.through = self.through.max(through);
+        if self.through >= self.needs {
+            self.ready.append(&mut self.held);
+        }
+    }
+
+    /// A new term has begun: what was to be said in the old one is of no use.
+    pub(super) fn forget_held(&mut self) {
+        self.held.clear();
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Envelope> {
+        mem::take(&mut self.ready)
+    }
+}
