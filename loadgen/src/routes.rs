@@ -105,9 +105,9 @@ impl Routes {
         }
         if !speaks {
             // Whoever comes first moves everyone on; the others find it moved.
-            let _ =
-                self.leader
-                    .compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = self
+                .leader
+                .compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
         }
         self.leader.load(Ordering::Relaxed)
     }

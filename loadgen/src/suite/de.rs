@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize as _, Serializer};
+use telegraft_cluster::http::MAX_LIMIT;
 
 use crate::body;
 use crate::values::{self, parse_count, parse_duration, parse_size};
@@ -19,8 +20,6 @@ const MAX_POPULATION: u64 = 100_000;
 const MAX_PREFILL: u64 = 100_000;
 /// More says nothing that a smaller one does not.
 const MAX_WEIGHT: u64 = 1_000_000;
-/// Messages of a page: the interface gives no more.
-pub(crate) const MAX_LIMIT: u64 = 1_000;
 
 /// A number, or text that `parse` reads.
 struct Number {
@@ -79,7 +78,10 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     parse_duration(&text).map_err(de::Error::custom)
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
 pub(super) fn duration_text<S: Serializer>(
     duration: &Duration,
     serializer: S,
@@ -113,5 +115,5 @@ pub(super) fn weight<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, 
 }
 
 pub(super) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    count(deserializer, "a page has", 1, MAX_LIMIT)
+    count(deserializer, "a page has", 1, MAX_LIMIT as u64)
 }

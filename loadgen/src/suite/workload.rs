@@ -122,7 +122,10 @@ pub struct Inbox {
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// When, from the moment that measuring begins.
-    #[serde(deserialize_with = "de::duration", serialize_with = "de::duration_text")]
+    #[serde(
+        deserialize_with = "de::duration",
+        serialize_with = "de::duration_text"
+    )]
     pub at: Duration,
     /// Who is killed, with SIGKILL; it is started again after the load.
     pub kill: Kill,
