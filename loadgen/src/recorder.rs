@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(one.longest_gap_ms(from + millis(1_000), to), 740);
         assert_eq!(one.longest_gap_ms(from + millis(3_000), to), 1);
         let never = to + millis(5_000);
-        assert_eq!(one.longest_gap_ms(from + millis(3_000), never), 5_000);
+        assert_eq!(one.longest_gap_ms(from + millis(3_000), never), 5_001);
         assert_eq!(one.total()[0].ok, 2 * (250 + 1_130));
     }
 }
