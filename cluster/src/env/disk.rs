@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// A file system, or something that behaves like one.
 pub trait Disk: Debug + Send + Sync {
-    /// Creates a directory and its parents, where missing.
+    /// Creates a directory and its parents, where missing; what it created is durable.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// The names of the files in a directory, sorted.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;

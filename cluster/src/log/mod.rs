@@ -1,11 +1,67 @@
 //! The log: the cluster's only store.
+//!
+//! It is append-only. An entry at an index that is there already supersedes it and all that
+//! follow; nothing is ever cut. Terms and votes are records among the entries, so one sync
+//! covers both. Everything is little-endian; checksums are CRC32C, started with the salt of
+//! the segment, so that bytes of another segment never pass.
+//!
+//! ```text
+//! data-dir/log/  0000000001.log  0000000002.log  …  next.tmp (allocated ahead, all zeros)
+//!
+//! segment │ header │ batch │ batch │ batch │ zeros …                     │ reserve │
+//!         of LogOptions::segment_bytes, allocated when it is made; only terms and votes may
+//!         go into the reserve at its end
+//!
+//! header  │ magic 8 │ length 4 │ crc 4 │ version 4 │ salt 4 │ sequence 8 │ oldest 8
+//!         │ first batch 8 │ first index 8 │ previous term 8 │ term 8 │ vote 8
+//!         │ configuration in force │ zeros up to a multiple of 512 │
+//!         crc covers what follows it. `oldest` is the sequence number of the oldest segment
+//!         that belongs to the log; `first index` is that of the next entry, `previous term`
+//!         the term of the entry before it.
+//!
+//! batch   │ magic 4 │ header crc 4 │ number 8 │ length 4 │ crc 4 │ records, `length` bytes │
+//!         header crc covers number, length and crc; crc covers the records.
+//!
+//! record  │ length 4 │ crc 4 │ kind 1 │ body, `length` − 1 bytes │
+//!         crc covers length, kind and body. Kind 1 is a term and vote (8 bytes each), always
+//!         first in its batch; kind 2 an entry as in `Entry::encode`. The top bit of a length
+//!         is never set, and that of the batch's magic is: a reader tells them apart.
+//! ```
+//!
+//! One [`Log::append`] is one batch, one write and one sync. (Only what is larger than
+//! [`MAX_BATCH_BYTES`](segment::MAX_BATCH_BYTES) becomes several, each synced before the next
+//! is written: recovery holds one batch in memory.) So what is written is in one of three
+//! states: synced, the last batch, or zeros. A bad batch is torn if it is the last, and
+//! then it was never acknowledged: it is zeroed. It is corrupt if anything was written after
+//! it; a whole batch header with a higher number tells that, or a later segment. Records carry
+//! checksums of their own so that reading one message does not cost reading its batch.
+//!
+//! A sector of 512 bytes is taken to be written whole or not at all: the next batch begins in
+//! the sector that the last one ends in.
+//!
+//! Read on in `segment.rs` (the format), `writer.rs`, `recovery.rs`, `index.rs` and
+//! `reader.rs`.
+
+mod allocate;
+mod contents;
+mod files;
+mod identity;
+mod index;
+mod known_peers;
+mod reader;
+mod recovery;
+mod segment;
+mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+
+pub use identity::{DirectoryLock, Identity, IdentityError};
+pub use known_peers::KnownPeers;
+pub use reader::LogReader;
+pub use writer::Log;
 
 use crate::codec::DecodeError;
-use crate::env::Disk;
-use crate::raft::{Append, Completion, Configuration, Entry, LogIndex, NodeId, Restored};
+use crate::raft::{LogIndex, Restored};
 
 /// Whether a write is waited for until it is on stable storage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -70,6 +126,24 @@ pub enum LogError {
         /// What is wrong with it.
         source: DecodeError,
     },
+    /// There is no log, and nobody asked for a new one.
+    #[error("there is no log in {0}; --bootstrap makes a new one")]
+    Missing(PathBuf),
+    /// An earlier write or sync has failed: nobody knows what is on the disk.
+    #[error("the log takes nothing after an earlier failure: {0}")]
+    Poisoned(String),
+}
+
+impl LogError {
+    /// Names what was tried on which file.
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
+        let path = path.to_owned();
+        move |source| LogError::Io {
+            action,
+            path,
+            source,
+        }
+    }
 }
 
 /// What recovery found beside what the core needs.
@@ -79,132 +153,4 @@ pub struct Recovered {
     pub restored: Restored,
     /// A torn last batch that was cut: file and offset.
     pub torn: Option<(PathBuf, u64)>,
-}
-
-/// The writing side. It blocks; one thread owns it.
-#[derive(Debug)]
-pub struct Log {}
-
-/// The reading side; cheap to clone, usable from any thread that may block.
-#[derive(Clone, Debug)]
-pub struct LogReader {}
-
-#[allow(unused_variables, reason = "skeleton")]
-#[allow(clippy::todo, clippy::unused_self, reason = "skeleton")]
-impl Log {
-    /// Opens the log in `dir`, recovering what is there. An empty directory becomes a new log
-    /// whose first segment header carries `bootstrap`; without one it is an error.
-    pub fn open(
-        disk: Arc<dyn Disk>,
-        dir: &Path,
-        bootstrap: Option<&Configuration>,
-        options: LogOptions,
-    ) -> Result<(Log, Recovered), LogError> {
-        todo!()
-    }
-    /// Writes all of `appends` (and what waits from before) as one batch, syncs it once, and
-    /// says what is durable. With an empty slice it tries again what waits for space.
-    ///
-    /// # Errors
-    /// A failed write or sync: the log is poisoned, every later call fails too, and the
-    /// process must stop.
-    pub fn append(&mut self, appends: Vec<Append>) -> Result<Completion, LogError> {
-        todo!()
-    }
-    /// Whether entries wait because no segment could be allocated (the disk is full).
-    pub fn out_of_space(&self) -> bool {
-        todo!()
-    }
-    /// A reader over what is durable.
-    pub fn reader(&self) -> LogReader {
-        todo!()
-    }
-}
-
-#[allow(unused_variables, reason = "skeleton")]
-#[allow(clippy::todo, clippy::unused_self, reason = "skeleton")]
-impl LogReader {
-    /// Entries from `first` to at most `last`, stopping once `max_bytes` encoded bytes are
-    /// there (one entry at least). Each one's checksum is verified.
-    pub fn read(
-        &self,
-        first: LogIndex,
-        last: LogIndex,
-        max_bytes: usize,
-    ) -> Result<Vec<Entry>, LogError> {
-        todo!()
-    }
-}
-
-/// Who a data directory belongs to (`identity.json`), and the lock on it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Identity {
-    /// The cluster.
-    pub cluster_id: String,
-    /// The replica.
-    pub node_id: NodeId,
-    /// Random, made with the directory: another one under the same node id has forgotten
-    /// its votes.
-    pub directory_id: String,
-}
-
-#[allow(unused_variables, reason = "skeleton")]
-#[allow(clippy::todo, reason = "skeleton")]
-impl Identity {
-    /// Takes the lock on a data directory and reads who it belongs to; an empty (or missing)
-    /// directory becomes this replica's when `bootstrap` is set.
-    ///
-    /// # Errors
-    /// Another process holds the lock; the directory is of another cluster or node; it is
-    /// empty and `bootstrap` is not set; or the disk said no.
-    pub fn load_or_create(
-        disk: &dyn Disk,
-        dir: &Path,
-        cluster_id: &str,
-        node_id: NodeId,
-        bootstrap: bool,
-        seed: u64,
-    ) -> Result<(Identity, DirectoryLock), IdentityError> {
-        todo!()
-    }
-}
-
-/// The exclusive lock on a data directory, until it is dropped.
-#[derive(Debug)]
-pub struct DirectoryLock {}
-
-/// Which directory each peer was first seen with (`peers.json`).
-#[derive(Debug)]
-pub struct KnownPeers {}
-
-#[allow(unused_variables, reason = "skeleton")]
-#[allow(clippy::todo, clippy::unused_self, reason = "skeleton")]
-impl KnownPeers {
-    /// Reads what is known in a data directory; nothing yet is fine.
-    ///
-    /// # Errors
-    /// The file cannot be read or understood.
-    pub fn load(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self, IdentityError> {
-        todo!()
-    }
-    /// A peer under a new id is recorded, durably; under a known id its directory must be the
-    /// same one.
-    ///
-    /// # Errors
-    /// It is another directory: the peer has forgotten its votes. Or the disk said no.
-    pub fn check_or_record(
-        &mut self,
-        peer: NodeId,
-        directory_id: &str,
-    ) -> Result<(), IdentityError> {
-        todo!()
-    }
-}
-
-/// Why a data directory is not ours to use, or a peer not who it was.
-#[derive(Debug, thiserror::Error)]
-pub enum IdentityError {
-    /// The text says what and where.
-    #[error("{0}")]
-    Refused(String),
 }

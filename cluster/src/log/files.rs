@@ -1,0 +1,101 @@
+//! Reading files piecewise, and replacing them whole.
+
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::LogError;
+use crate::env::{Disk, DiskFile};
+
+/// A view of a file that moves along with what is asked for.
+#[derive(Debug)]
+pub(super) struct Window<'a> {
+    file: &'a dyn DiskFile,
+    path: &'a Path,
+    /// Nothing at or after this offset is read.
+    end: u64,
+    /// Bytes read at once, at least, where there are so many.
+    unit: usize,
+    start: u64,
+    bytes: Bytes,
+}
+
+impl<'a> Window<'a> {
+    pub(super) fn new(file: &'a dyn DiskFile, path: &'a Path, end: u64, unit: usize) -> Self {
+        Window {
+            file,
+            path,
+            end,
+            unit,
+            start: 0,
+            bytes: Bytes::new(),
+        }
+    }
+
+    /// Bytes from `offset` to the end.
+    pub(super) fn left(&self, offset: u64) -> u64 {
+        self.end.saturating_sub(offset)
+    }
+
+    /// `length` bytes at `offset`; none when they are not all before the end.
+    pub(super) fn get(&mut self, offset: u64, length: usize) -> Result<Option<Bytes>, LogError> {
+        if self.left(offset) < length as u64 {
+            return Ok(None);
+        }
+        let inside = offset
+            .checked_sub(self.start)
+            .and_then(|inside| usize::try_from(inside).ok())
+            .filter(|inside| inside.saturating_add(length) <= self.bytes.len());
+        let inside = match inside {
+            Some(inside) => inside,
+            None => {
+                let left = usize::try_from(self.left(offset)).unwrap_or(usize::MAX);
+                let mut buffer = vec![0; length.max(self.unit).min(left)];
+                self.file
+                    .read_at(offset, &mut buffer)
+                    .map_err(LogError::io("cannot read", self.path))?;
+                self.start = offset;
+                self.bytes = buffer.into();
+                0
+            }
+        };
+        Ok(Some(self.bytes.slice(inside..inside + length)))
+    }
+}
+
+/// Reads a small file; none when it does not exist.
+pub(super) fn read_whole(disk: &dyn Disk, path: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    let file = match disk.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let length = usize::try_from(file.len()?).map_err(std::io::Error::other)?;
+    let mut bytes = vec![0; length];
+    file.read_at(0, &mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Makes `bytes` the content of a file: after a crash it is the old or the new one, and once
+/// this returns it is the new one.
+pub(super) fn replace(
+    disk: &dyn Disk,
+    directory: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> std::io::Result<()> {
+    let temporary = directory.join(format!("{name}.tmp"));
+    remove_if_there(disk, &temporary)?;
+    let file = disk.create(&temporary)?;
+    file.write_at(0, bytes)?;
+    file.sync_data()?;
+    disk.rename(&temporary, &directory.join(name))?;
+    disk.sync_dir(directory)
+}
+
+pub(super) fn remove_if_there(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
+    match disk.remove(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
