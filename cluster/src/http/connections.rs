@@ -50,7 +50,6 @@ pub(super) async fn serve<B: Backend>(
 ) -> io::Result<()> {
     let server = Arc::new(Server {
         handler: Handler::new(backend, options),
-        started: Instant::now(),
         now_ms: AtomicU64::new(0),
         max_connections: raise_descriptors(options.max_connections),
         open: Mutex::default(),
@@ -65,19 +64,21 @@ pub(super) async fn serve<B: Backend>(
         .head_timeout
         .min(options.idle_timeout)
         .min(options.crowded_idle_timeout);
-    let mut sweeps = interval((shortest / SWEEPS_PER_TIMEOUT).max(MIN_SWEEP_INTERVAL));
+    let pause = (shortest / SWEEPS_PER_TIMEOUT).max(MIN_SWEEP_INTERVAL);
+    let mut clock = Clock::new(2 * pause);
+    let mut sweeps = interval(pause);
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
             biased;
             () = &mut shutdown => break,
-            _ = sweeps.tick() => server.sweep(false),
+            _ = sweeps.tick() => server.sweep(&mut clock, false),
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => server.take(stream, &http),
                 Err(error) if is_starved(&error) => {
                     tracing::warn!(%error, "cannot accept connections");
-                    server.sweep(true);
+                    server.sweep(&mut clock, true);
                     sleep(ACCEPT_PAUSE).await;
                 }
                 // That connection was gone before it was accepted.
@@ -86,7 +87,7 @@ pub(super) async fn serve<B: Backend>(
         }
     }
     drop(listener);
-    server.drain().await;
+    server.drain(&mut clock).await;
     Ok(())
 }
 
@@ -123,13 +124,39 @@ fn raise_descriptors(wanted: usize) -> usize {
     wanted.min(left)
 }
 
+/// The time that phases are judged by. It stands still while the process does: what came
+/// meanwhile has not been looked at, and nobody is to blame.
+struct Clock {
+    now: Duration,
+    last: Instant,
+    /// The longest step, somewhat more than the time between two sweeps.
+    max_step: Duration,
+}
+
+impl Clock {
+    fn new(max_step: Duration) -> Self {
+        Clock {
+            now: Duration::ZERO,
+            last: Instant::now(),
+            max_step,
+        }
+    }
+
+    /// In milliseconds, from when the server was started.
+    fn advance(&mut self) -> u64 {
+        let now = Instant::now();
+        self.now += now.duration_since(self.last).min(self.max_step);
+        self.last = now;
+        u64::try_from(self.now.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
 /// The open connections and, once they are spawned, the handles that end them.
 type Open = HashMap<u64, (Arc<Phase>, Option<AbortHandle>)>;
 
 struct Server<B> {
     handler: Handler<B>,
-    started: Instant,
-    /// Milliseconds since `started`, as of the last sweep: precise enough to judge a phase by.
+    /// The [`Clock`]'s, as of the last sweep: precise enough to judge a phase by.
     now_ms: AtomicU64,
     max_connections: usize,
     open: Mutex<Open>,
@@ -190,8 +217,8 @@ impl<B: Backend> Server<B> {
     }
 
     /// Closes connections that have been in their phase for too long.
-    fn sweep(&self, starved: bool) {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    fn sweep(&self, clock: &mut Clock, starved: bool) {
+        let now = clock.advance();
         self.now_ms.store(now, Ordering::Relaxed);
         let options = &self.handler.options;
         let mut open = self.lock();
@@ -224,11 +251,11 @@ impl<B: Backend> Server<B> {
 
     /// Ends all connections: the idle ones at once, the others with their answer, and what is
     /// left when the time is up anyhow.
-    async fn drain(&self) {
+    async fn drain(&self, clock: &mut Clock) {
         self.handler.draining.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + self.handler.options.drain_timeout;
         loop {
-            self.sweep(false);
+            self.sweep(clock, false);
             let late = Instant::now() >= deadline;
             let closed = {
                 let open = self.lock();
