@@ -1,12 +1,18 @@
 //! Result directories, as their writers and readers see them.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "tests may stop at the first surprise, their helpers too"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hdrhistogram::Histogram;
 use telegraft_loadgen::results::{
-    BuildInfo, Environment, IntervalRow, LatencyUs, ResultDir, ResultsError, Row, RunRow,
-    SCHEMA_VERSION, latency_histogram,
+    BuildInfo, Environment, IntervalRow, LatencyUs, MAX_LATENCY_US, ResultDir, ResultsError, Row,
+    RunRow, SCHEMA_VERSION, add, latency_histogram,
 };
 
 /// 2026-03-01T12:30:05Z.
@@ -186,6 +192,9 @@ fn a_half_written_last_line_is_told_and_cut_by_the_next_writer() {
             ["runs.csv:3: the last line is half-written: its writer was interrupted"]
         );
     }
+    // The next row may be shorter than what is cut.
+    let torn = [&whole[..second_row], b"1,a-2,", &[b'x'; 2000]].concat();
+    fs::write(&path, torn).unwrap();
     let third = run_row("a-3", "send");
     dir.append_run(std::slice::from_ref(&third)).unwrap();
     let (rows, problems) = read(&dir);
@@ -403,6 +412,17 @@ fn histograms_come_back_as_they_were_written() {
     assert_eq!(merged.len(), 5002);
     assert_eq!(merged.max(), send.max());
     assert!(log.merged("inbox").is_none());
+}
+
+#[test]
+fn histograms_of_other_bounds_are_added_too() {
+    let mut sum = latency_histogram();
+    sum.record(77).unwrap();
+    let mut wider = Histogram::<u64>::new(3).unwrap();
+    wider.record(10 * MAX_LATENCY_US).unwrap();
+    add(&mut sum, &wider);
+    assert_eq!(sum.len(), 2);
+    assert_eq!(sum.max(), wider.max());
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub struct Environment {
 
 impl Environment {
     /// Looks at this machine and at the file system of `directory`, which must be there. Takes
-    /// up to [a second](MAX_SAMPLING) for the syncs, with nothing else going on, it is hoped.
+    /// up to a second for the syncs, with nothing else going on, it is hoped.
     ///
     /// # Errors
     /// When `directory` cannot be written to. What else cannot be found out reads `unknown`.

@@ -78,7 +78,7 @@ impl<'de> Deserialize<'de> for LatencyUs {
 /// One row of `runs.csv`: a run and one of its operations (`all`: together).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
-    /// [`SCHEMA_VERSION`].
+    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,
     /// Unique in its directory, as `telegraft-3-write-heavy-t1`.
     pub run_id: String,
@@ -175,7 +175,7 @@ pub struct RunRow {
 /// One row of `intervals.csv`: one second of a run, and one operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IntervalRow {
-    /// [`SCHEMA_VERSION`].
+    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema_version: u32,
     /// The run.
     pub run_id: String,
