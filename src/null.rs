@@ -2,9 +2,13 @@
 //! is compared with.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use telegraft_cluster::http::{self, HttpOptions, Null};
+use tokio::net::TcpListener;
 
 use crate::exit::{Exit, Failure};
-use crate::runtime;
+use crate::runtime::{self, Interrupts};
 use crate::tracing_setup;
 
 const EXAMPLE: &str = "\
@@ -28,8 +32,28 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     if args.exit_with_parent {
         runtime::exit_with_parent()?;
     }
-    Err(Failure::failed(format!(
-        "there is nothing to listen with on {} yet",
-        args.listen
-    )))
+    if !args.listen.ip().is_loopback() {
+        let text = format!("--listen {} is no loopback address", args.listen);
+        return Err(Failure::usage(text));
+    }
+    runtime::node()?.block_on(serve(args.listen))
+}
+
+async fn serve(address: SocketAddr) -> Result<Exit, Failure> {
+    let mut interrupts = Interrupts::new()?;
+    let cannot = |error: std::io::Error| {
+        Failure::failed(format!("cannot listen for clients on {address}: {error}"))
+    };
+    let listener = TcpListener::bind(address).await.map_err(cannot)?;
+    let url = format!("http://{}", listener.local_addr().map_err(cannot)?);
+    let shutdown = async move { interrupts.next().await };
+    http::serve(
+        listener,
+        Arc::new(Null::new(url)),
+        HttpOptions::default(),
+        shutdown,
+    )
+    .await
+    .map_err(|error| Failure::failed(format!("the HTTP server: {error}")))?;
+    Ok(Exit::Done)
 }

@@ -47,6 +47,7 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
         (vec!["cluster", "--replicas", "three"], "--replicas"),
         (vec!["cluster", "--base-port", "70000"], "--base-port"),
         (vec!["cluster", "--format", "xml"], "xml"),
+        (vec!["null", "--listen", "0.0.0.0:0"], "no loopback address"),
         (vec!["bench", "--duration", "10"], "no unit"),
         (vec!["bench", "--replicas", "1,0"], "from 1 to 99"),
         (vec!["bench", "--systems", "abacus"], "abacus"),

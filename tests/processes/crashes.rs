@@ -1,9 +1,11 @@
 //! Processes that are killed: what was acknowledged is there, and was done once.
 
-use telegraft_cluster::local::LocalCluster;
+use telegraft_cluster::local::{
+    LocalCluster, LocalOptions, System, anonymous_memory_bytes, cpu_seconds,
+};
 
 use crate::chat::{Chat, Load, get};
-use crate::harness::{Cluster, PATIENCE, options, until};
+use crate::harness::{Cluster, PATIENCE, lives, options, slot, until};
 
 const CLIENTS: usize = 8;
 
@@ -168,6 +170,30 @@ async fn a_cluster_continues_on_its_directory() {
     let error = again.expect_err("it runs already").to_string();
     assert!(error.contains("cluster.json"), "{error}");
     assert!(cluster.local.wait_for_leader(PATIENCE).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_null_system_is_one_process_that_takes_the_same_requests() {
+    let _slot = slot().await;
+    let dir = tempfile::tempdir().expect("a directory for its log");
+    let options = LocalOptions {
+        system: System::Null,
+        ..options(dir.path(), 3)
+    };
+    let local = LocalCluster::start(options).await.expect("it starts");
+    let replicas = local.replicas();
+    assert_eq!(replicas.len(), 1);
+    assert_eq!(local.wait_for_leader(PATIENCE).await.ok(), Some(1));
+    let chat = Chat::new(vec![replicas[0].url.clone()]).await;
+    let mut session = chat.session().await;
+    for seq in 1..=3 {
+        let sent = chat.send(&session.next_key(), "into the void").await;
+        assert_eq!(sent.seq, seq);
+    }
+    assert!(cpu_seconds(replicas[0].pid).is_ok());
+    assert!(anonymous_memory_bytes(replicas[0].pid).is_ok_and(|bytes| bytes > 0));
+    local.stop().await.expect("it stops cleanly");
+    assert!(!lives(replicas[0].pid));
 }
 
 #[tokio::test(flavor = "multi_thread")]

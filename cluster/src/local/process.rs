@@ -23,7 +23,8 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A child that ends with its parent: it watches its standard input, a pipe whose other end only
 /// the parent holds (the standard library closes it in other children), and that the kernel
-/// closes however the parent ends. Dropping it kills the process.
+/// closes however the parent ends. (One that is paused then is in a process group that nobody
+/// looks after any more: the kernel hangs it up.) Dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Mutex<Child>,
