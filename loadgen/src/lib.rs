@@ -1,6 +1,17 @@
 //! Load generation: replays chat workloads against a cluster and records what came of them.
 
+pub mod audit;
 pub mod bench;
+pub mod body;
+pub mod call;
+pub mod client;
+pub mod closed;
+pub mod findings;
+pub mod ledger;
+pub mod plan;
+pub mod recorder;
 pub mod results;
+pub mod routes;
+pub mod setup;
 pub mod suite;
 pub mod values;

@@ -3,6 +3,7 @@
 //! A workload says what clients do; a suite says which systems do it, how often and how long.
 //! `workloads/README.md` explains the files to their writers.
 
+mod de;
 mod file;
 mod workload;
 

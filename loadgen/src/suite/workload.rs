@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use telegraft_cluster::http::Consistency;
 
 use super::Targets;
-use super::file::de;
+use super::de;
 
 /// A workload: who is there, what they do, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct Workload {
     #[serde(default)]
     pub targets: Targets,
     /// Bytes of a message's body.
-    #[serde(deserialize_with = "de::message_bytes", serialize_with = "de::plain")]
+    #[serde(deserialize_with = "de::message_bytes")]
     pub message_bytes: usize,
     /// Who is there before the load begins.
     pub population: Population,
@@ -122,7 +122,10 @@ pub struct Inbox {
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// When, from the moment that measuring begins.
-    #[serde(deserialize_with = "de::duration", serialize_with = "de::as_text")]
+    #[serde(
+        deserialize_with = "de::duration",
+        serialize_with = "de::duration_text"
+    )]
     pub at: Duration,
     /// Who is killed, with SIGKILL; it is started again after the load.
     pub kill: Kill,
