@@ -380,7 +380,7 @@ impl Consensus {
 
     fn feed_applier(&mut self, work: Work) {
         let work = match self.backlog.take() {
-            Some(backlog) => merged(backlog, work),
+            Some(backlog) => merged(backlog, work, self.core.status().durable_index),
             None => work,
         };
         if work.committed.is_none() && work.reads.is_empty() && work.writes.is_empty() {
@@ -492,26 +492,28 @@ impl Consensus {
     }
 }
 
-/// Later work joined to what waits already. Too many entries are left to be read from the log.
-fn merged(mut backlog: Work, work: Work) -> Work {
+/// Later work joined to what waits already. Of too many entries the oldest are left to be read
+/// from the log, ⚠ but only what is durable here: at the index of an entry that is not, the log
+/// may still hold another one, which this one supersedes.
+fn merged(mut backlog: Work, work: Work, durable: LogIndex) -> Work {
     if let Some((later, at)) = work.committed {
         let committed = match backlog.committed.take() {
             None => later,
             Some((earlier, _)) => {
+                let mut entries = earlier.entries;
                 let contiguous =
-                    earlier.through + 1 == later.entries.first().map_or(0, |entry| entry.index);
-                let bytes: usize = earlier
-                    .entries
-                    .iter()
-                    .map(|entry| entry.encoded_len())
-                    .sum();
-                let entries = if contiguous && bytes <= MAX_BACKLOG_BYTES {
-                    let mut entries = earlier.entries;
-                    entries.extend(later.entries);
-                    entries
-                } else {
-                    later.entries
-                };
+                    later.entries.first().map(|entry| entry.index) == Some(earlier.through + 1);
+                if !contiguous {
+                    // What lies between was left to the log by the core, so it is durable, and
+                    // so is all before it.
+                    entries.clear();
+                }
+                entries.extend(later.entries);
+                let bytes: usize = entries.iter().map(|entry| entry.encoded_len()).sum();
+                if bytes > MAX_BACKLOG_BYTES {
+                    let droppable = entries.partition_point(|entry| entry.index <= durable);
+                    entries.drain(..droppable);
+                }
                 Committed {
                     through: later.through,
                     entries,

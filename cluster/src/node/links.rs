@@ -16,7 +16,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 
 use super::applier::Ask;
@@ -125,8 +125,8 @@ impl Local {
     }
 }
 
-/// Starts the link to `peer`; its outbox is the answer.
-pub(crate) fn dial(local: &Arc<Local>, peer: NodeId, address: String) -> Outbox {
+/// Starts the link to `peer`: its outbox, and its task.
+pub(crate) fn dial(local: &Arc<Local>, peer: NodeId, address: String) -> (Outbox, JoinHandle<()>) {
     let (urgent, urgent_rx) = mpsc::channel(OUTBOX_FRAMES);
     let (entries, entries_rx) = mpsc::channel(OUTBOX_FRAMES);
     let outbox = Outbox {
@@ -147,8 +147,8 @@ pub(crate) fn dial(local: &Arc<Local>, peer: NodeId, address: String) -> Outbox 
         connected: Arc::clone(&outbox.connected),
         rng: StdRng::seed_from_u64(seed),
     };
-    drop(local.env.spawner.spawn(Box::pin(link.run())));
-    outbox
+    let task = local.env.spawner.spawn(Box::pin(link.run()));
+    (outbox, task)
 }
 
 /// The link to one peer.

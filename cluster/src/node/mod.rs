@@ -221,11 +221,13 @@ pub async fn start(
         metrics: Arc::clone(&metrics),
         phase: phase.clone(),
     });
-    let outboxes = members
-        .members()
-        .filter(|(id, _)| *id != settings.id)
-        .map(|(id, address)| (id, links::dial(&local, id, address.to_owned())))
-        .collect();
+    let mut outboxes = BTreeMap::new();
+    let mut actors = Vec::new();
+    for (id, address) in members.members().filter(|(id, _)| *id != settings.id) {
+        let (outbox, link) = links::dial(&local, id, address.to_owned());
+        outboxes.insert(id, outbox);
+        actors.push(link);
+    }
 
     let reader = log.reader();
     let writer = writer::LogWriter {
@@ -291,11 +293,10 @@ pub async fn start(
             diverged,
         },
     );
-    let actors = vec![
-        env.spawner.spawn(Box::pin(consensus.run())),
-        env.spawner.spawn(Box::pin(applier.run())),
-        env.spawner.spawn(Box::pin(links::accept(local, listener))),
-    ];
+    actors.push(env.spawner.spawn(Box::pin(consensus.run())));
+    actors.push(env.spawner.spawn(Box::pin(applier.run())));
+    let accepting = links::accept(local, listener);
+    actors.push(env.spawner.spawn(Box::pin(accepting)));
     let node = Node::new(handle::Inner {
         id: settings.id,
         cluster_id: settings.cluster_id,
@@ -350,6 +351,13 @@ fn open(env: &Env, settings: &Settings, seed: u64) -> Result<Opened, NodeError> 
         },
     )
     .map_err(|error| failed(&error))?;
+    if recovered.restored.base.0 > 0 {
+        return Err(NodeError::Failed(format!(
+            "the log in {} begins after entry {}, and this version has no checkpoint to begin from",
+            directory.display(),
+            recovered.restored.base.0
+        )));
+    }
     if let Some((path, offset)) = &recovered.torn {
         tracing::warn!(
             "a torn batch at the end of the log was cut: {} at offset {offset}",

@@ -80,6 +80,15 @@ impl LogWriter {
     }
 }
 
+/// A node must not go on without its log writer: nothing would ever be durable again.
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.fatal.raise("the log writer has panicked".to_owned());
+        }
+    }
+}
+
 impl BlockingActor for LogWriter {
     fn run(mut self: Box<Self>) {
         while let Some(first) = self.queue.blocking_recv() {
