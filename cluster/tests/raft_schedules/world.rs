@@ -53,7 +53,8 @@ enum Event {
     Arrive(NodeId, Input),
     Wake(NodeId, u32),
     Synced(NodeId, u32),
-    Fetch(NodeId, u32, Fetch),
+    Read(NodeId, u32, Fetch),
+    Fetched(NodeId, u32, Fetch, Vec<Entry>),
     Client,
     Begin(usize),
     Restart(NodeId),
@@ -305,13 +306,28 @@ impl<'a> World<'a> {
                     self.sync(id);
                 }
             }
-            Event::Fetch(id, life, fetch) => {
+            Event::Read(id, life, fetch) => {
                 if self.nodes[&id].life == life {
                     let mut entries =
                         self.disks[&id].read(fetch.first, fetch.last, fetch.max_bytes);
-                    if self.disk_rng.random_bool(0.1) && !self.calm {
-                        entries.clear();
+                    let mut at = self.now;
+                    if !self.calm {
+                        if self.disk_rng.random_bool(0.1) {
+                            entries.clear();
+                        }
+                        // What was read may lie about while the log goes on.
+                        let longest = if self.disk_rng.random_bool(0.1) {
+                            self.timeout() * 4
+                        } else {
+                            self.timeout() / 5
+                        };
+                        at += self.disk_rng.random_range(0..=longest);
                     }
+                    self.schedule(at, Event::Fetched(id, life, fetch, entries));
+                }
+            }
+            Event::Fetched(id, life, fetch, entries) => {
+                if self.nodes[&id].life == life {
                     self.arrive(id, Input::Fetched(fetch, entries));
                 }
             }
@@ -664,10 +680,10 @@ impl<'a> World<'a> {
         }
         for fetch in effects.fetches {
             let life = self.nodes[&id].life;
-            let longest = if self.calm { MS } else { self.timeout() / 3 };
+            let longest = if self.calm { MS } else { self.timeout() / 5 };
             let at = self.now + self.disk_rng.random_range(MS / 10..=longest);
             self.note(|| format!("n{id} fetches {fetch:?}"));
-            self.schedule(at, Event::Fetch(id, life, fetch));
+            self.schedule(at, Event::Read(id, life, fetch));
         }
     }
 
