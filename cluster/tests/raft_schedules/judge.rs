@@ -109,6 +109,8 @@ struct Witness {
     pre_votes: BTreeMap<Term, HashSet<NodeId>>,
     /// The last term whose leader told it to campaign.
     told_in: Option<Term>,
+    /// The newest round that it heard, and of which term.
+    heard_round: (Term, u64),
     /// A heartbeat taken in since then: its leader, term and round.
     heartbeat: Option<(NodeId, Term, u64)>,
     /// Until when it may count itself as bound to this term's leader, at the most.
@@ -158,6 +160,8 @@ pub(crate) struct Judge {
     refused: HashSet<Bytes>,
     /// Who was told to campaign after which term, and by whom in which term.
     handed_over: HashMap<(NodeId, Term), (NodeId, Term)>,
+    /// The life in which each node gave each name to a question.
+    questions: HashMap<(NodeId, u64), u32>,
     nodes: BTreeMap<NodeId, Witness>,
     pub(crate) tally: Tally,
 }
@@ -178,6 +182,7 @@ impl Judge {
             places: HashMap::new(),
             refused: HashSet::new(),
             handed_over: HashMap::new(),
+            questions: HashMap::new(),
             nodes: BTreeMap::new(),
             tally: Tally::default(),
         }
@@ -277,6 +282,7 @@ impl Judge {
             heard_from: BTreeMap::new(),
             pre_votes: BTreeMap::new(),
             told_in: None,
+            heard_round: (0, 0),
             heartbeat: None,
             heard: (until, 0),
             moved_to: hard_state.term,
@@ -368,6 +374,7 @@ impl Judge {
                     w.heartbeat = Some((from, message.term, newest));
                 }
                 w.appends_taken += 1;
+                w.heard_round = w.heard_round.max((message.term, *round));
                 if message.term >= w.hard_state.term {
                     w.heard = (now + timeout, message.term);
                 }

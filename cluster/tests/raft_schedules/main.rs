@@ -18,8 +18,7 @@
 //!
 //! - Elections: messages leave before term and vote are durable; a vote is given twice, or
 //!   without comparing logs; vote or term forgotten by a restart; pre-votes, or a past term's
-//!   votes, counted; a quorum one short; no PreVote; no CheckQuorum; what waited for the disk
-//!   in one term sent in the next.
+//!   votes, counted; a quorum one short; no PreVote; no CheckQuorum.
 //! - Promises and leases: no promise after hearing from a leader, or after a restart, or one
 //!   that ends with the term; the lease counted from the answer, without a margin for drift,
 //!   kept after TimeoutNow; a transfer without its mark.

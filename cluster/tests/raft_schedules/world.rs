@@ -318,7 +318,7 @@ impl<'a> World<'a> {
                             entries.clear();
                         }
                         // What was read may lie about while the log goes on.
-                        let longest = if self.disk_rng.random_bool(0.1) {
+                        let longest = if self.disk_rng.random_bool(0.2) {
                             self.timeout() * 4
                         } else {
                             self.timeout() / 5

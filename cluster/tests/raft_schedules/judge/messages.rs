@@ -92,10 +92,14 @@ impl Judge {
                 }
             }
             Body::AppendEntries { .. } => self.append_entries(node, message, disks, now)?,
-            Body::AppendReply { result, .. } => {
+            Body::AppendReply { round, result } => {
                 rule!(
                     durable,
                     "n{node} answers in term {term}, which is not durable"
+                );
+                rule!(
+                    *round == 0 || (term, *round) <= w.heard_round,
+                    "n{node} answers round {round} of term {term}, which it did not hear"
                 );
                 match result {
                     AppendResult::Conflict { .. } => self.tally.saw(Sight::Conflict),
@@ -104,7 +108,14 @@ impl Judge {
                     }
                 }
             }
-            Body::ReadIndex { .. } => {}
+            Body::ReadIndex { context } => {
+                let life = w.life;
+                let first = *self.questions.entry((node, *context)).or_insert(life);
+                rule!(
+                    first == life,
+                    "n{node} uses the name of an earlier life's question again"
+                );
+            }
             Body::ReadIndexReply { index, .. } => {
                 if let Some(index) = index {
                     self.claim(node, *index, disks)?;
