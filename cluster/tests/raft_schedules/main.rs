@@ -10,6 +10,29 @@
 //! `TELEGRAFT_SEED=7 cargo test -p telegraft-cluster --test raft_schedules -- --nocapture`
 //! tells all of that seed's story; with `TELEGRAFT_KEEP=0,3` only these of its faults happen.
 //! `TELEGRAFT_SCHEDULES=100000` runs that many schedules per test.
+//!
+//! # Does it bite?
+//!
+//! Each of these was once built into the core, and the schedules failed, all by the rule meant
+//! for it:
+//!
+//! - Elections: messages leave before term and vote are durable; a vote is given twice, or
+//!   without comparing logs; vote or term forgotten by a restart; pre-votes, or a past term's
+//!   votes, counted; a quorum one short; no PreVote; no CheckQuorum.
+//! - Promises and leases: no promise after hearing from a leader, or after a restart, or one
+//!   that ends with the term; the lease counted from the answer, without a margin for drift,
+//!   kept after TimeoutNow; a transfer without its mark.
+//! - Replication: entries acknowledged before they are durable; a completion that counts a
+//!   superseded suffix; a durable index that outlives it; matching entries cut; commit not
+//!   bounded by the last new entry; entries read for another leadership sent; a heartbeat's
+//!   answer that waits for entries; memory let go before it was handed out.
+//! - Commitment: an earlier term's entry committed by counting; the leader counted before its
+//!   own disk; learners counted.
+//! - Reads: answered without a round, by one already under way, or by one of an earlier term
+//!   of the same leader; before the term's first commit; at an index one short; at a follower
+//!   from its own commit index, or by the answer to a question of an earlier life.
+//! - Healing: hints ignored, lost entries not noticed, an unreachable peer not probed, a failed
+//!   read of the log or a lost question not repeated, reads forgotten when a leader steps back.
 
 mod disk;
 mod judge;
