@@ -247,20 +247,18 @@ impl Recorder {
             let since = moment.saturating_duration_since(self.window.from);
             u64::try_from(since.as_millis()).expect("runs are bounded")
         };
-        let (mut last, end) = (milli(lost), milli(until));
-        let mut longest = 0;
-        for at in last..end {
+        let written = |at: &u64| {
             let word = usize::try_from(at / 64).expect("runs are bounded");
-            let written = self
-                .writes
-                .get(word)
-                .is_some_and(|bits| bits >> (at % 64) & 1 == 1);
-            if written {
-                longest = longest.max(at - last);
-                last = at;
-            }
+            let bits = self.writes.get(word);
+            bits.is_some_and(|bits| bits >> (at % 64) & 1 == 1)
+        };
+        let (lost, end) = (milli(lost), milli(until));
+        let (mut last, mut longest) = (lost, 0);
+        for at in (lost..end).filter(written).chain([end]) {
+            longest = longest.max(at - last);
+            last = at;
         }
-        longest.max(end - last)
+        longest
     }
 
     /// Everything of each kind.

@@ -1,4 +1,5 @@
 //! What a client does about answers that do not come, or are not what they should be.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod support;
 

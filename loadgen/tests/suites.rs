@@ -1,4 +1,5 @@
 //! Suite and workload files, as their writers meet them.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
 use std::path::Path;
