@@ -1,5 +1,10 @@
 //! A follower passes writes on to the leader: one hop, never twice, and it says what it knows.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may stop at the first surprise, and so may its helpers"
+)]
+
 mod http_support;
 
 use std::sync::Arc;

@@ -1,5 +1,10 @@
 //! The null system answers in the shape and size of the real one.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may stop at the first surprise, and so may its helpers"
+)]
+
 mod http_support;
 
 use std::sync::Arc;

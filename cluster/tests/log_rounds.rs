@@ -1,5 +1,7 @@
 //! What goes into the log comes out again, also after a restart.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod log_support;
 
 use std::path::Path;

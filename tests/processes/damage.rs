@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use telegraft_cluster::local::LocalCluster;
 
-use crate::chat::{Chat, Load};
+use crate::chat::{Chat, Load, post};
 use crate::harness::{Cluster, options, until};
 
 /// The segments of a replica's log, oldest first.
@@ -24,7 +24,7 @@ fn find(data_dir: &Path, text: &str, last: bool) -> (PathBuf, usize) {
         let mut windows = bytes.windows(text.len()).enumerate();
         let is_it = |(_, window): &(usize, &[u8])| *window == text.as_bytes();
         let found = if last {
-            windows.filter(is_it).next_back()
+            windows.rfind(is_it)
         } else {
             windows.find(is_it)
         };
@@ -45,8 +45,10 @@ fn flip_a_bit(path: &Path, offset: usize) {
         .expect("a byte");
 }
 
+const TORN: &str = "a torn batch at the end of the log was cut";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_torn_batch_is_cut_reported_and_fetched_again() {
+async fn a_batch_that_a_follower_began_to_write_is_cut_and_reported() {
     let mut cluster = Cluster::start(3).await;
     let chat = Chat::new(cluster.urls()).await;
     let load = Load::start(&chat, 4).await;
@@ -58,23 +60,77 @@ async fn a_torn_batch_is_cut_reported_and_fetched_again() {
 
     let torn = cluster.follower().await;
     let replica = cluster.replica(torn);
-    let written = "it has the last message";
-    until(written, async || {
+    until("it has the last message", async || {
         let texts = chat.try_read(&replica.url, "local").await.ok()?;
         (texts.len() == sent.len()).then_some(())
     })
     .await;
     cluster.local.kill(torn).await.expect("it is killed");
+    // The text of a message ends its batch, and nothing is behind it yet.
     let (path, offset) = find(&replica.data_dir, "the last message", true);
-    flip_a_bit(&path, offset);
+    let end = offset + "the last message".len();
+    let bytes = fs::read(&path).expect("a segment");
+    assert!(bytes[end..].iter().all(|byte| *byte == 0));
+    let file = OpenOptions::new().write(true).open(&path);
+    let file = file.expect("a segment");
+    file.write_all_at(&[0xa5; 300], end as u64)
+        .expect("there is room");
     cluster.local.restart(torn).await.expect("it starts again");
 
-    cluster
-        .log_says(torn, "a torn batch at the end of the log was cut")
-        .await;
-    assert!(cluster.log(torn).contains(&path.display().to_string()));
-    // It has it again, from its leader.
+    cluster.log_says(torn, TORN).await;
+    let report = format!("{} at offset {end}", path.display());
+    assert!(cluster.log(torn).contains(&report), "{}", cluster.log(torn));
+    sent.push(chat.send(&session.next_key(), "one more").await);
     chat.holds_exactly(&sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torn_write_that_was_not_acknowledged_can_be_tried_again() {
+    let mut cluster = Cluster::start(3).await;
+    let chat = Chat::new(cluster.urls()).await;
+    let mut session = chat.session().await;
+    let first = chat.send(&session.next_key(), "acknowledged").await;
+
+    // Alone, the leader writes what nobody can acknowledge. It knows that it is alone only a
+    // little later: if that was too soon, it wrote nothing.
+    let key = session.next_key();
+    let text = "never acknowledged";
+    let leader = until("the leader is left alone with a write", async || {
+        let leader = cluster.leader().await;
+        let others: Vec<u64> = cluster
+            .local
+            .replicas()
+            .into_iter()
+            .map(|replica| replica.id)
+            .filter(|id| *id != leader)
+            .collect();
+        for id in &others {
+            cluster.local.kill(*id).await.expect("it is killed");
+        }
+        let url = format!("{}{}", cluster.replica(leader).url, chat.messages_path());
+        let answer = post(&chat.http, &url, Some(&key), &chat.message(text)).await;
+        let answer = answer.expect("it answers");
+        assert!(matches!(answer.status, 503 | 504), "{answer:?}");
+        if answer.status == 504 {
+            return Some(leader);
+        }
+        for id in others {
+            cluster.local.restart(id).await.expect("it starts again");
+        }
+        None
+    })
+    .await;
+    cluster.local.kill(leader).await.expect("it is killed");
+    let (path, offset) = find(&cluster.replica(leader).data_dir, text, true);
+    flip_a_bit(&path, offset);
+    for replica in cluster.local.replicas() {
+        let id = replica.id;
+        cluster.local.restart(id).await.expect("it starts again");
+    }
+    cluster.log_says(leader, TORN).await;
+    chat.holds_exactly(std::slice::from_ref(&first)).await;
+    let second = chat.send(&key, text).await;
+    chat.holds_exactly(&[first, second]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,7 +44,7 @@ async fn a_data_directory_has_one_process_one_cluster_and_one_node() {
     let own = cluster_id(&dir);
     let path = dir.display().to_string();
 
-    is_refused(&node(1, &dir, &["--cluster-id", &own]), &[&path, "lock"]);
+    is_refused(&node(1, &dir, &["--cluster-id", &own]), &[&path, "in use"]);
 
     let mut session = chat.session().await;
     let sent = chat.send(&session.next_key(), "still here").await;

@@ -52,8 +52,7 @@ impl Launched {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a process id"), signal).expect("it runs");
+        kill(self.child.id(), signal);
     }
 
     /// Waits for its end; its exit code, if it has one.
@@ -79,10 +78,21 @@ impl Launched {
 
 impl Drop for Launched {
     fn drop(&mut self) {
-        // Its replicas follow by themselves, as these tests show.
-        let _ = self.child.kill();
+        // As a user would, so that it leaves nothing; then what a failed test has left.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::TERM);
+        }
         let _ = self.child.wait();
+        for replica in self.replicas.iter().filter(|replica| lives(replica.pid)) {
+            kill(replica.pid, Signal::KILL);
+        }
     }
+}
+
+fn kill(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    // It may have ended just now.
+    let _ = kill_process(pid.expect("a process id"), signal);
 }
 
 #[tokio::test(flavor = "multi_thread")]

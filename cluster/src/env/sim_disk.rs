@@ -316,12 +316,14 @@ impl SimDisk {
         state.power_until = Some(state.operations + operations);
     }
 
-    /// A disk of its own in the same state, what is not synced included.
+    /// A disk of its own in the same state, what is not synced included, and with power: what
+    /// the next process finds after one was killed.
     pub fn fork(&self) -> SimDisk {
         let mut state = self.state().clone();
         // Nobody has files open or locks there.
         state.life += 1;
         state.locks.clear();
+        state.power_until = None;
         SimDisk {
             state: Arc::new(Mutex::new(state)),
         }

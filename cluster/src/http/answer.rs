@@ -1,7 +1,5 @@
 //! Answers as bytes.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -173,11 +171,6 @@ pub(super) fn metrics(mut text: String, own: &str) -> Reply {
         HeaderValue::from_static(content_type),
         text.into_bytes(),
     )
-}
-
-/// For error messages.
-pub(super) fn seconds(duration: Duration) -> String {
-    format!("{} s", duration.as_secs_f64())
 }
 
 /// `/healthz` and `/readyz`, when all is well.

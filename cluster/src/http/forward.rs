@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use super::answer::Reply;
 use super::api::{FORWARDED_HEADER, IDEMPOTENCY_HEADER, TIMEOUT_HEADER};
 use super::handler::LEADER;
-use super::problem::{self, Failure};
+use super::problem::{self, Failure, seconds};
 
 /// How much longer than the leader's own deadline its answer is waited for.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -95,7 +95,7 @@ impl Forwarder {
                     problem::UNANSWERED,
                     format!(
                         "the leader at {url} did not answer within {}",
-                        super::answer::seconds(waiting)
+                        seconds(waiting)
                     ),
                 ))
             })

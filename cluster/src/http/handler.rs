@@ -13,6 +13,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::answer::{self, Reply};
 use super::api::{DigestAnswer, LEADER_HEADER};
 use super::backend::{Backend, Refusal};
+use super::body;
 use super::forward::Forwarder;
 use super::problem::{self, Failure};
 use super::request::{self, Marks, Parameters, Target};
@@ -107,12 +108,12 @@ impl<B: Backend> Handler<B> {
     /// Answers a request.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Reply {
         let expects_continue = request::expects_continue(request.headers());
-        let (head, mut body) = request.into_parts();
+        let (head, mut incoming) = request.into_parts();
         let mut last = false;
-        let mut reply = match self.carry_out(&head, &mut body).await {
+        let mut reply = match self.carry_out(&head, &mut incoming).await {
             Ok(reply) => reply,
             Err(failure) => {
-                last = !request::drain(expects_continue, &mut body).await;
+                last = !body::drain(expects_continue, &mut incoming).await;
                 failure.into_response()
             }
         };
@@ -140,7 +141,7 @@ impl<B: Backend> Handler<B> {
     async fn carry_out(
         &self,
         head: &hyper::http::request::Parts,
-        body: &mut Incoming,
+        incoming: &mut Incoming,
     ) -> Result<Reply, Failure> {
         let length = head
             .uri
@@ -170,8 +171,8 @@ impl<B: Backend> Handler<B> {
         Parameters::none(query)?;
         let marks = Marks::of(&head.headers)?;
         request::check_media_type(target, &marks)?;
-        let body = request::read_body(body, self.options.body_timeout).await?;
-        self.write(target, head, &marks, body).await
+        let bytes = body::read(incoming, self.options.body_timeout).await?;
+        self.write(target, head, &marks, bytes).await
     }
 
     fn deadline(&self, marks: &Marks) -> Duration {
@@ -234,9 +235,9 @@ impl<B: Backend> Handler<B> {
         target: Target,
         head: &hyper::http::request::Parts,
         marks: &Marks,
-        body: Bytes,
+        bytes: Bytes,
     ) -> Result<Reply, Failure> {
-        let action = request::action(target, &body)?;
+        let action = body::action(target, &bytes)?;
         let deadline = self.deadline(marks);
         if self.backend.leads() {
             match self.backend.write(action, marks.key, deadline).await {
@@ -260,7 +261,7 @@ impl<B: Backend> Handler<B> {
         if marks.never_forward {
             return redirect(&url, &head.uri);
         }
-        self.forwarder.forward(&url, head, body, deadline).await
+        self.forwarder.forward(&url, head, bytes, deadline).await
     }
 }
 

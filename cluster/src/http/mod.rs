@@ -5,8 +5,10 @@
 //! | `api.rs` | bodies and header names, for clients too |
 //! | `backend.rs` | what the server needs of the thing behind it |
 //! | `connections.rs` | accepting, bounds, timeouts, stopping |
+//! | `io.rs` | a client's socket |
 //! | `handler.rs` | a request's way: check, ask the backend or forward, answer |
-//! | `request.rs` | paths, parameters, headers and bodies, checked |
+//! | `request.rs` | paths, parameters and headers, checked |
+//! | `body.rs` | bodies, read within bounds and checked |
 //! | `answer.rs` | answers as bytes |
 //! | `problem.rs` | every kind of error, with its status |
 //! | `forward.rs` | requests passed on to the leader |
@@ -18,6 +20,7 @@
 mod answer;
 pub mod api;
 mod backend;
+mod body;
 mod connections;
 mod forward;
 mod handler;

@@ -1,6 +1,7 @@
 //! What can go wrong, and the problem document (RFC 9457) that tells the client.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -261,4 +262,9 @@ pub(super) fn shown(text: &str) -> String {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
     }
+}
+
+/// A time as a detail may name it.
+pub(super) fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
 }

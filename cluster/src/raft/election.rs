@@ -24,10 +24,11 @@ pub(super) enum Outcome {
 }
 
 impl Ballot {
-    /// Counts a vote; only the first of each voter counts.
+    /// Counts a vote. One that was given stays given; a refusal may have been of an earlier
+    /// request, and be followed by a vote.
     fn count(&mut self, common: &Common, voter: NodeId, granted: bool) -> Outcome {
         if common.members.voters.contains_key(&voter) {
-            self.votes.entry(voter).or_insert(granted);
+            *self.votes.entry(voter).or_default() |= granted;
         }
         let quorum = common.members.quorum();
         let granted = self.votes.values().filter(|granted| **granted).count();

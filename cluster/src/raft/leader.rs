@@ -140,6 +140,9 @@ impl Leader {
             return;
         };
         debug_assert!(round <= self.rounds.newest(), "no round is answered early");
+        if round > self.rounds.newest() {
+            return;
+        }
         peer.heard_at = now;
         if round > peer.round {
             peer.round = round;

@@ -489,12 +489,12 @@ impl Raft {
                 pre_vote,
                 granted: false,
             },
-            Body::AppendEntries {
-                prev_index, round, ..
-            } => Body::AppendReply {
-                round,
+            // ⚠ Nothing of the message is repeated: its sender may be the leader of this term by
+            // now, and take a round of its earlier one for one of these.
+            Body::AppendEntries { .. } => Body::AppendReply {
+                round: 0,
                 result: AppendResult::Conflict {
-                    prev_index,
+                    prev_index: 0,
                     hint_index: 0,
                     hint_term: 0,
                 },

@@ -11,7 +11,7 @@ use crate::time::Time;
 enum Pace {
     /// Where the logs agree is not known, or what was sent may be lost: one message at a time.
     Probe {
-        /// It is out; an answer or the next heartbeat brings the next one.
+        /// It is out. An answer brings the next one; each heartbeat probes too.
         waiting: bool,
     },
     /// The logs agree: entries are streamed without waiting for answers.

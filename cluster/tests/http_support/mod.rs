@@ -1,5 +1,9 @@
 //! A server over a backend that does what a test says, and a client that sends what a test says.
 #![allow(dead_code, reason = "every test takes what it needs")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may stop at the first surprise, and so may its helpers"
+)]
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

@@ -1,0 +1,208 @@
+//! Bits that flip on the disk: refused, or never noticed, and not once served.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod log_support;
+
+use std::sync::Arc;
+
+use log_support::{Author, Model, dir, open, options, read_all, segment};
+use telegraft_cluster::env::{Disk, SimDisk};
+use telegraft_cluster::log::{LogError, LogOptions};
+
+/// A log of several segments, what it holds, and what it held before its last append.
+fn small_log() -> (Arc<SimDisk>, LogOptions, Model, Model) {
+    let options = options(2 << 10);
+    let disk = Arc::new(SimDisk::new());
+    let (mut log, _) = open(&disk, &options).unwrap();
+    let mut author = Author::new(6);
+    let mut before;
+    loop {
+        before = author.model.clone();
+        log.append(vec![author.append()]).unwrap();
+        // The last batch is in the middle of its segment.
+        let segments = disk.list(dir()).unwrap().len();
+        if segments >= 3 && author.model.entries.len() > 30 {
+            break;
+        }
+    }
+    (disk, options, before, author.model)
+}
+
+fn length(disk: &SimDisk, sequence: u64) -> u64 {
+    disk.open(&segment(sequence)).unwrap().len().unwrap()
+}
+
+#[test]
+fn every_flipped_bit_is_refused_or_harms_nothing_but_the_last_batch() {
+    let (disk, options, before, model) = small_log();
+    let segments = disk.list(dir()).unwrap().len() as u64;
+    let (mut refused, mut cut, mut harmless) = (0, 0, 0);
+    for sequence in 1..=segments {
+        let path = segment(sequence);
+        for offset in 0..length(&disk, sequence) {
+            // Every second bit, now these, now those.
+            for bit in (u8::try_from(offset % 2).unwrap()..8).step_by(2) {
+                let disk = Arc::new(disk.fork());
+                disk.flip(&path, offset, bit);
+                let context = format!("bit {bit} of {} at {offset}", path.display());
+                match open(&disk, &options) {
+                    Err(LogError::Corrupt {
+                        path: named,
+                        offset: at,
+                        ..
+                    }) => {
+                        assert_eq!(named, path, "{context}");
+                        assert!(at <= offset, "{context}: {at}");
+                        refused += 1;
+                    }
+                    Err(error) => panic!("{context}: {error}"),
+                    Ok((log, recovered)) => {
+                        let found = Model::found(&recovered.restored, &log.reader());
+                        assert_eq!(sequence, segments, "{context}");
+                        let (torn, at) = recovered.torn.expect(&context);
+                        assert_eq!(torn, path, "{context}");
+                        assert!(at <= offset, "{context}: {at}");
+                        if found == model {
+                            harmless += 1;
+                        } else {
+                            assert!(found == before, "{context}");
+                            cut += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    println!("{refused} refused, {cut} cut the last batch, {harmless} beside all batches");
+    assert!(refused > 0 && cut > 0 && harmless > 0);
+}
+
+#[test]
+fn a_reader_never_gives_what_has_flipped() {
+    let (disk, options, _, model) = small_log();
+    let (log, _) = open(&disk, &options).unwrap();
+    let reader = log.reader();
+    let path = segment(1);
+    let (mut refused, mut harmless) = (0, 0);
+    for offset in 0..length(&disk, 1) {
+        let bit = u8::try_from(offset % 8).unwrap();
+        disk.flip(&path, offset, bit);
+        let context = format!("bit {bit} at {offset}");
+        match read_all(&reader) {
+            Ok(entries) => {
+                assert_eq!(entries, model.entries, "{context}");
+                harmless += 1;
+            }
+            Err(error) => {
+                refused += 1;
+                let LogError::Corrupt {
+                    path: named,
+                    offset: at,
+                    ..
+                } = &error
+                else {
+                    panic!("{context}: {error}");
+                };
+                assert_eq!(*named, path, "{context}");
+                assert!(*at <= offset, "{context}: {at}");
+                let text = error.to_string();
+                assert!(text.contains("/data/log/0000000001.log"), "{text}");
+                assert!(text.contains(&format!("offset {at}")), "{text}");
+                // The other segments are read as before.
+                let (_, last) = model.last();
+                assert_eq!(reader.read(last, last, 0).unwrap().len(), 1);
+            }
+        }
+        disk.flip(&path, offset, bit);
+    }
+    println!("{refused} refused, {harmless} outside of what is read");
+    assert!(refused > 0 && harmless > 0);
+    assert_eq!(read_all(&reader).unwrap(), model.entries);
+}
+
+#[test]
+fn a_segment_that_is_missing_or_stands_elsewhere_is_corruption() {
+    let (disk, options, ..) = small_log();
+    let segments = disk.list(dir()).unwrap().len() as u64;
+    assert!(segments > 2);
+    for sequence in 1..segments {
+        let disk = Arc::new(disk.fork());
+        disk.remove(&segment(sequence)).unwrap();
+        let error = open(&disk, &options).unwrap_err().to_string();
+        assert!(error.contains("corrupt log"), "{error}");
+        let name = segment(sequence).display().to_string();
+        assert!(
+            error.contains(&name) && error.contains("missing"),
+            "{error}"
+        );
+    }
+    let disk = Arc::new(disk.fork());
+    disk.rename(&segment(1), &segment(2)).unwrap();
+    let error = open(&disk, &options).unwrap_err().to_string();
+    assert!(error.contains("missing"), "{error}");
+    disk.rename(&segment(2), &segment(1)).unwrap();
+    disk.rename(&segment(segments), &segment(segments - 1))
+        .unwrap();
+    let error = open(&disk, &options).unwrap_err().to_string();
+    let other = format!("this is segment {segments}");
+    assert!(error.contains(&other), "{error}");
+}
+
+#[test]
+fn batches_that_became_zeros_at_the_end_of_a_sealed_segment_are_missed() {
+    let (disk, options, ..) = small_log();
+    let file = disk.open(&segment(1)).unwrap();
+    let mut bytes = vec![0; usize::try_from(length(&disk, 1)).unwrap()];
+    file.read_at(0, &mut bytes).unwrap();
+    // The last batch of the segment begins with the last magic number.
+    let magic = &bytes[512..516];
+    let last = bytes
+        .windows(4)
+        .rposition(|window| window == magic)
+        .unwrap();
+    file.write_at(last as u64, &vec![0; bytes.len() - last])
+        .unwrap();
+    let error = open(&disk, &options).unwrap_err().to_string();
+    assert!(error.contains("0000000001.log"), "{error}");
+    assert!(error.contains(&format!("offset {last}:")), "{error}");
+    assert!(error.contains("missing"), "{error}");
+}
+
+#[test]
+fn a_bad_batch_before_a_torn_one_is_corruption() {
+    let options = options(1 << 16);
+    let mut torn = 0;
+    for seed in 0..40 {
+        println!("seed {seed}");
+        let disk = Arc::new(SimDisk::new());
+        let (mut log, _) = open(&disk, &options).unwrap();
+        let mut author = Author::new(seed);
+        log.append(author.appends()).unwrap();
+        let before = author.model.clone();
+        // The next is large, and only a part of it comes through.
+        disk.cut_power_after(1);
+        log.append((0..9).flat_map(|_| author.appends()).collect())
+            .unwrap_err();
+        disk.crash(seed);
+        let whole = Arc::new(disk.fork());
+        let Some((path, offset)) = open(&whole, &options).unwrap().1.torn else {
+            continue;
+        };
+        // Where its first bytes are there, they tell that what is before was synced.
+        let mut magic = [0; 4];
+        disk.open(&path)
+            .unwrap()
+            .read_at(offset, &mut magic)
+            .unwrap();
+        disk.flip(&path, 600, 0);
+        match open(&disk, &options) {
+            Err(error) => {
+                torn += 1;
+                assert!(matches!(error, LogError::Corrupt { .. }), "{error}");
+            }
+            Ok(_) => assert_eq!(magic, [0; 4], "{:?} was lost", before.last()),
+        }
+    }
+    assert!(torn > 5, "{torn} of 40");
+}
