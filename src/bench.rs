@@ -10,6 +10,7 @@ use telegraft_loadgen::values::{parse_count, parse_duration};
 
 use crate::args::{ConsistencyArg, DurabilityArg, MailboxArg};
 use crate::exit::{Exit, Failure};
+use crate::report;
 use crate::runtime::{self, Interrupts};
 use crate::tracing_setup;
 
@@ -25,7 +26,8 @@ that finds an acknowledged message lost, altered or doubled ends it with exit co
 /// Load fresh clusters of real processes, audit them, and report.
 ///
 /// For each system, replica count, workload and trial of the suite, a fresh cluster is started on
-/// loopback, loaded, audited and stopped. The result directory is told at the end.
+/// loopback, loaded, audited and stopped. The report is printed, and stands in the result
+/// directory beside the files that it is made from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
@@ -78,6 +80,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     tracing_setup::init("warn")?;
+    let quiet = args.quiet;
     let job = args.job()?;
     let runtime = runtime::bench()?;
     let outcome = runtime.block_on(async {
@@ -97,11 +100,23 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
                 _ => Failure::failed(error),
             })
     })?;
+    let reported = report::write(&outcome.directory, false);
+    // Notes and place are no part of the report: they go where the progress went.
     for note in &outcome.notes {
-        println!("{note}");
+        eprintln!("{note}");
     }
-    println!("{}", outcome.directory.display());
-    Ok(exit(&outcome))
+    if !quiet {
+        eprintln!("Results: {}", outcome.directory.display());
+    }
+    match (reported, exit(&outcome)) {
+        (Err(failure), Exit::Done) => Err(failure),
+        // What was found counts for more than a report that could not be written.
+        (Err(failure), exit) => {
+            eprintln!("telegraft: {}", failure.text);
+            Ok(exit)
+        }
+        (Ok(()), exit) => Ok(exit),
+    }
 }
 
 /// The worst of what came of it.

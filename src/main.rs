@@ -6,6 +6,7 @@ mod cluster;
 mod exit;
 mod node;
 mod null;
+mod report;
 mod runtime;
 mod tracing_setup;
 
@@ -27,6 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   telegraft bench                  load fresh clusters of 1, 3 and 5 replicas, and report
   telegraft cluster --replicas 3   a cluster to play with, until Ctrl-C
+  telegraft report results/DIR     the report of a result directory again
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 consistency violated, 99 an SLO was missed,
 105 interrupted. TELEGRAFT_LOG=debug says more (TELEGRAFT_LOG=telegraft_cluster=trace: of one
@@ -38,6 +40,7 @@ enum Command {
     Cluster(cluster::Args),
     Node(node::Args),
     Null(null::Args),
+    Report(report::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Cluster(args) => cluster::run(args),
         Command::Node(args) => node::run(args),
         Command::Null(args) => null::run(args),
+        Command::Report(args) => report::run(args),
     };
     match done {
         Ok(exit) => exit.into(),

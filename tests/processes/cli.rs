@@ -48,6 +48,9 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
         (vec!["cluster", "--base-port", "70000"], "--base-port"),
         (vec!["cluster", "--format", "xml"], "xml"),
         (vec!["null", "--listen", "0.0.0.0:0"], "no loopback address"),
+        (vec!["report"], "DIR"),
+        (vec!["bench", "no-such-suite"], "no-such-suite"),
+        (vec!["bench", "--workload", "no-such"], "no-such"),
         (vec!["bench", "--duration", "10"], "no unit"),
         (vec!["bench", "--replicas", "1,0"], "from 1 to 99"),
         (vec!["bench", "--systems", "abacus"], "abacus"),
@@ -94,6 +97,14 @@ fn a_data_directory_that_cannot_be_made_is_a_failure_with_a_reason() {
 }
 
 #[test]
+fn a_result_directory_that_is_not_there_is_a_failure_with_a_reason() {
+    let output = telegraft(&["report", "/nonexistent/results"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("/nonexistent/results"), "{text}");
+}
+
+#[test]
 fn a_port_that_is_taken_is_a_failure_with_a_reason() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("it has one").to_string();
@@ -107,7 +118,14 @@ fn a_port_that_is_taken_is_a_failure_with_a_reason() {
 
 #[test]
 fn every_help_has_an_example() {
-    let commands: [&[&str]; 5] = [&[], &["bench"], &["cluster"], &["node"], &["null"]];
+    let commands: [&[&str]; 6] = [
+        &[],
+        &["bench"],
+        &["cluster"],
+        &["node"],
+        &["null"],
+        &["report"],
+    ];
     for command in commands {
         let mut arguments = command.to_vec();
         arguments.push("--help");

@@ -24,7 +24,7 @@ fn find(data_dir: &Path, text: &str, last: bool) -> (PathBuf, usize) {
         let mut windows = bytes.windows(text.len()).enumerate();
         let is_it = |(_, window): &(usize, &[u8])| *window == text.as_bytes();
         let found = if last {
-            windows.filter(is_it).next_back()
+            windows.rfind(is_it)
         } else {
             windows.find(is_it)
         };
