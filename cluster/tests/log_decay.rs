@@ -16,15 +16,14 @@ fn small_log() -> (Arc<SimDisk>, LogOptions, Model, Model) {
     let disk = Arc::new(SimDisk::new());
     let (mut log, _) = open(&disk, &options).unwrap();
     let mut author = Author::new(6);
-    let mut before;
-    loop {
+    let (mut before, mut segments, mut batches) = (Model::default(), 1, 0);
+    // Several segments, and several batches in the last.
+    while segments < 3 || batches < 3 {
         before = author.model.clone();
         log.append(vec![author.append()]).unwrap();
-        // The last batch is in the middle of its segment.
-        let segments = disk.list(dir()).unwrap().len();
-        if segments >= 3 && author.model.entries.len() > 30 {
-            break;
-        }
+        let now = disk.list(dir()).unwrap().len();
+        batches = if now == segments { batches + 1 } else { 1 };
+        segments = now;
     }
     (disk, options, before, author.model)
 }

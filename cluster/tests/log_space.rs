@@ -31,9 +31,12 @@ fn vote(batch: u64, term: u64) -> Append {
     }
 }
 
-/// A log on a disk that is full, the last append that was accepted whole, and what is durable.
-fn full() -> (Arc<SimDisk>, LogOptions, Log, u64, Model) {
-    let options = options(8 << 10);
+/// A log on a disk that is full, the append that waits, and what is durable.
+fn full(background: bool) -> (Arc<SimDisk>, LogOptions, Log, u64, Model) {
+    let options = LogOptions {
+        background_allocation: background,
+        ..options(8 << 10)
+    };
     let disk = Arc::new(SimDisk::new());
     let (mut log, _) = open(&disk, &options).unwrap();
     disk.set_capacity(disk.used() + 1000);
@@ -50,7 +53,7 @@ fn full() -> (Arc<SimDisk>, LogOptions, Log, u64, Model) {
         all_done(
             &completion,
             std::slice::from_ref(&append),
-            &model.with(&[append.clone()]),
+            &model.with(std::slice::from_ref(&append)),
         );
         model.apply(&append);
     }
@@ -59,11 +62,17 @@ fn full() -> (Arc<SimDisk>, LogOptions, Log, u64, Model) {
 
 #[test]
 fn entries_wait_while_terms_and_votes_and_reads_go_on() {
-    let (disk, options, mut log, batch, mut model) = full();
-    assert!(
-        disk.used() <= 9 << 10,
-        "what was not allocated takes no space"
-    );
+    wait_for_space(false);
+}
+
+#[test]
+fn entries_wait_also_when_segments_are_made_ahead() {
+    wait_for_space(true);
+}
+
+fn wait_for_space(background: bool) {
+    let (disk, options, mut log, batch, mut model) = full(background);
+    assert_eq!(disk.used(), 8 << 10, "half a segment takes no space");
     let waiting = entry(batch, batch, 1);
     for term in 2..5 {
         let append = vote(batch + term, term);
@@ -103,7 +112,7 @@ fn entries_wait_while_terms_and_votes_and_reads_go_on() {
 
 #[test]
 fn waiting_entries_are_superseded_in_order() {
-    let (disk, options, mut log, batch, mut model) = full();
+    let (disk, options, mut log, batch, mut model) = full(false);
     let mut appends = vec![entry(batch, batch, 1)];
     for (number, index) in [(1, batch + 1), (2, batch + 2), (3, batch - 1), (4, batch)] {
         let term = if number < 3 { 1 } else { 2 };
@@ -113,9 +122,15 @@ fn waiting_entries_are_superseded_in_order() {
     assert_eq!(completion.entries_through, batch - 1);
     assert_eq!(completion.last, (1, batch - 1));
     // What is about to be superseded is not served any more.
-    let stale = log.reader().read(batch - 1, batch - 1, 0).unwrap_err();
-    assert!(matches!(stale, LogError::NotThere(_)));
-    log.reader().read(batch - 2, batch - 2, 0).unwrap();
+    let served = |log: &Log| {
+        let stale = log.reader().read(batch - 1, batch - 1, 0).unwrap_err();
+        assert!(matches!(stale, LogError::NotThere(_)));
+        log.reader().read(batch - 2, batch - 2, 0).unwrap();
+    };
+    served(&log);
+    appends.push(vote(batch + 5, 3));
+    log.append(vec![vote(batch + 5, 3)]).unwrap();
+    served(&log);
 
     disk.set_capacity(u64::MAX);
     let completion = log.append(vec![]).unwrap();
@@ -128,7 +143,7 @@ fn waiting_entries_are_superseded_in_order() {
 
 #[test]
 fn when_the_reserve_is_used_up_terms_wait_too() {
-    let (disk, options, mut log, batch, mut model) = full();
+    let (disk, options, mut log, batch, mut model) = full(false);
     let mut last_durable = 0;
     let mut term = 1;
     loop {
@@ -176,7 +191,7 @@ fn a_power_cut_at_any_operation_on_a_full_disk_loses_nothing() {
     while !whole {
         for seed in 0..5 {
             println!("operation {operation}, crash {seed}");
-            let (disk, options, mut log, batch, mut model) = full();
+            let (disk, options, mut log, batch, mut model) = full(false);
             disk.cut_power_after(operation);
             whole = story(&disk, &mut log, batch, &mut model).is_ok();
             disk.crash(seed);

@@ -16,8 +16,9 @@ use crate::routes::{Place, Routes};
 /// An operation has an outcome by then, be it that nobody knows. Longer than an election and
 /// a server's own deadline together.
 pub const OPERATION_DEADLINE: Duration = Duration::from_secs(10);
-/// One try. Shorter, so that a replica that hangs does not cost the whole operation.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
+/// One try. Longer than a server's own deadline, whose answer tells more than none; shorter
+/// than the operation's, so that a replica that hangs leaves time for another.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(6);
 /// A connection on this machine or its network stands long before.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause before the first retry; it doubles from retry to retry. Short, because how soon
@@ -168,6 +169,24 @@ pub fn key(session: u64, sequence: u64) -> HeaderValue {
     HeaderValue::try_from(format!("{session}/{sequence}")).expect("digits and a slash are visible")
 }
 
+/// How long an operation and each of its tries may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The operation, with all its tries.
+    pub operation: Duration,
+    /// One try.
+    pub attempt: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            operation: OPERATION_DEADLINE,
+            attempt: ATTEMPT_TIMEOUT,
+        }
+    }
+}
+
 /// One client's way to the replicas.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -179,6 +198,8 @@ pub struct Caller {
     pub client: usize,
     /// Operations so far.
     pub operations: u64,
+    /// How long they may take.
+    pub limits: Limits,
 }
 
 impl Caller {
@@ -189,6 +210,7 @@ impl Caller {
             routes,
             client,
             operations: 0,
+            limits: Limits::default(),
         }
     }
 
@@ -202,14 +224,14 @@ impl Caller {
         request: &Request<U>,
         tries: &mut Tries,
     ) -> Result<Bytes, Failed> {
-        let deadline = Instant::now() + OPERATION_DEADLINE;
+        let deadline = Instant::now() + self.limits.operation;
         let mut place = self.routes.first(self.client, self.operations);
         self.operations += 1;
         let mut maybe = false;
         let mut pause = FIRST_PAUSE;
         loop {
             tries.attempts += 1;
-            let until = deadline.min(Instant::now() + ATTEMPT_TIMEOUT);
+            let until = deadline.min(Instant::now() + self.limits.attempt);
             let attempt = timeout_at(until, self.attempt(request, place)).await;
             let (trouble, speaks, body) = match attempt {
                 Ok(Ok(answer)) => match answer.trouble {

@@ -56,7 +56,7 @@ impl World {
         routes: &Routes,
     ) -> Self {
         let send_url = |place, room: &u64| routes.url(place, &format!("/v1/rooms/{room}/messages"));
-        let send_urls = (0..routes.len())
+        let send_urls = (0..routes.count())
             .map(|place| rooms.iter().map(|room| send_url(place, room)).collect())
             .collect();
         World {
@@ -212,7 +212,7 @@ impl Client {
     /// # Errors
     /// Why it was not acknowledged. The ledger knows, too.
     pub async fn send(&mut self, user: usize, room: usize) -> Result<(), Failed> {
-        let number = self.ledger.next();
+        let number = self.ledger.take_number();
         self.open = Some(number);
         let author = self.world.users[user];
         let body = self.message(author, number);

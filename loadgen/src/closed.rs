@@ -248,12 +248,13 @@ async fn tick(group: Arc<Group>, ticks: mpsc::UnboundedSender<Tick>) {
     for second in 0.. {
         beats.tick().await;
         let mut counts = Counts::default();
-        let mut over = false;
-        group.record(|recorder| match recorder.seconds.get(second) {
-            Some(kinds) => kinds.iter().for_each(|kind| counts.add(kind)),
-            None => over = true,
+        group.record(|recorder| {
+            // In a second in which nothing completed there is nothing.
+            if let Some(kinds) = recorder.seconds.get(second) {
+                kinds.iter().for_each(|kind| counts.add(kind));
+            }
         });
-        if over || ticks.send(Tick { second, counts }).is_err() {
+        if second >= group.window.seconds() || ticks.send(Tick { second, counts }).is_err() {
             return;
         }
     }

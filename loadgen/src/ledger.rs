@@ -90,7 +90,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// The number for the next message.
-    pub fn next(&mut self) -> u32 {
+    pub fn take_number(&mut self) -> u32 {
         let number = self.sent;
         self.sent = number.checked_add(1).expect("no run sends 2^32 messages");
         number

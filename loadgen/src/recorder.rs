@@ -120,7 +120,7 @@ pub type ByKind = [Counts; Kind::ALL.len()];
 #[derive(Debug)]
 pub struct Recorder {
     window: Window,
-    /// Each second of the window.
+    /// Each second of the window, as far as something completed in it or a later one.
     pub seconds: Vec<ByKind>,
     /// The milliseconds, counted from the window's beginning, in which a write succeeded.
     writes: Vec<u64>,
@@ -129,10 +129,9 @@ pub struct Recorder {
 impl Recorder {
     /// An empty one.
     pub fn new(window: Window) -> Self {
-        let seconds = window.seconds();
         Recorder {
             window,
-            seconds: (0..seconds).map(|_| ByKind::default()).collect(),
+            seconds: Vec::new(),
             writes: Vec::new(),
         }
     }
@@ -145,9 +144,18 @@ impl Recorder {
     fn second(&mut self, moment: Instant) -> &mut ByKind {
         let since = moment.saturating_duration_since(self.window.from);
         // What completes while the run drains was due in the window: it belongs to its end.
-        let last = self.seconds.len() - 1;
+        let last = self.window.seconds() - 1;
         let second = usize::try_from(since.as_secs()).map_or(last, |second| second.min(last));
+        self.reach(second + 1);
         &mut self.seconds[second]
+    }
+
+    /// Has `seconds` of them at least. A histogram takes some kilobytes, so there is none
+    /// before it is needed.
+    fn reach(&mut self, seconds: usize) {
+        if self.seconds.len() < seconds {
+            self.seconds.resize_with(seconds, ByKind::default);
+        }
     }
 
     /// An operation that was due at `due` has completed at `now`.
@@ -203,6 +211,7 @@ impl Recorder {
 
     /// Adds what another thread has recorded of the same window.
     pub fn merge(&mut self, other: &Recorder) {
+        self.reach(other.seconds.len());
         for (second, more) in self.seconds.iter_mut().zip(&other.seconds) {
             for (counts, more) in second.iter_mut().zip(more) {
                 counts.add(more);
@@ -215,12 +224,19 @@ impl Recorder {
         }
     }
 
-    /// Cuts what an interrupted run has not reached.
+    /// The window is over at `to`: an interrupted one earlier than it was to be. Seconds in
+    /// which nothing completed are there, too, from now on.
     pub fn end_at(&mut self, to: Instant) {
         self.window.to = to.max(self.window.from + Duration::from_millis(1));
         let seconds = self.window.seconds();
-        for second in self.seconds.drain(seconds.min(self.seconds.len())..) {
-            debug_assert!(second.iter().all(|counts| counts.due() == 0));
+        self.reach(seconds);
+        // What completed while an interrupted run drained belongs to its end, too.
+        let late: Vec<ByKind> = self.seconds.drain(seconds..).collect();
+        let last = self.seconds.last_mut().expect("no window is empty");
+        for kinds in late {
+            for (counts, more) in last.iter_mut().zip(&kinds) {
+                counts.add(more);
+            }
         }
     }
 
@@ -231,20 +247,18 @@ impl Recorder {
             let since = moment.saturating_duration_since(self.window.from);
             u64::try_from(since.as_millis()).expect("runs are bounded")
         };
-        let (mut last, end) = (milli(lost), milli(until));
-        let mut longest = 0;
-        for at in last..end {
+        let written = |at: &u64| {
             let word = usize::try_from(at / 64).expect("runs are bounded");
-            let written = self
-                .writes
-                .get(word)
-                .is_some_and(|bits| bits >> (at % 64) & 1 == 1);
-            if written {
-                longest = longest.max(at - last);
-                last = at;
-            }
+            let bits = self.writes.get(word);
+            bits.is_some_and(|bits| bits >> (at % 64) & 1 == 1)
+        };
+        let (lost, end) = (milli(lost), milli(until));
+        let (mut last, mut longest) = (lost, 0);
+        for at in (lost..end).filter(written).chain([end]) {
+            longest = longest.max(at - last);
+            last = at;
         }
-        longest.max(end - last)
+        longest
     }
 
     /// Everything of each kind.
@@ -298,6 +312,7 @@ mod tests {
         );
         recorder.record(Kind::Send, late, late, Outcome::Unknown, &once);
         recorder.unfinished(Kind::Inbox, late, from + millis(9_000), &thrice);
+        recorder.end_at(window.to);
 
         assert_eq!(recorder.seconds.len(), 2);
         let [send, _, _] = &recorder.seconds[0];
@@ -313,6 +328,33 @@ mod tests {
             (inbox.unfinished, inbox.retries, inbox.latency.len()),
             (1, 2, 0)
         );
+    }
+
+    #[test]
+    fn a_window_that_ends_early_loses_nothing_and_a_silent_end_stays() {
+        let from = Instant::now();
+        let window = Window {
+            from,
+            to: from + millis(9_000),
+        };
+        let once = Tries::default();
+        let mut recorder = Recorder::new(window);
+        for at in [500, 1_500, 2_500] {
+            let at = from + millis(at);
+            recorder.record(Kind::Read, from, at, Outcome::Ok, &once);
+        }
+        let mut silent = Recorder::new(window);
+        silent.merge(&recorder);
+        silent.end_at(window.to);
+        let ok = |recorder: &Recorder| -> Vec<u64> {
+            recorder.seconds.iter().map(|kinds| kinds[1].ok).collect()
+        };
+        assert_eq!(ok(&silent), [1, 1, 1, 0, 0, 0, 0, 0, 0]);
+        recorder.end_at(from + millis(1_200));
+        assert_eq!(ok(&recorder), [1, 2]);
+        assert_eq!(recorder.length(), millis(1_200));
+        recorder.end_at(from);
+        assert_eq!(ok(&recorder), [3]);
     }
 
     #[test]

@@ -43,13 +43,8 @@ impl Routes {
     }
 
     /// How many replicas there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.bases.len()
-    }
-
-    /// Never: there is always one.
-    pub fn is_empty(&self) -> bool {
-        self.bases.is_empty()
     }
 
     /// The URL of `path`, which begins with a slash, on a replica.

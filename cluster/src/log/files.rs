@@ -39,6 +39,18 @@ impl<'a> Window<'a> {
 
     /// `length` bytes at `offset`; none when they are not all before the end.
     pub(super) fn get(&mut self, offset: u64, length: usize) -> Result<Option<Bytes>, LogError> {
+        let inside = self.fill(offset, length)?;
+        Ok(inside.map(|inside| self.bytes.slice(inside..inside + length)))
+    }
+
+    /// The same, to be looked at only.
+    pub(super) fn peek(&mut self, offset: u64, length: usize) -> Result<Option<&[u8]>, LogError> {
+        let inside = self.fill(offset, length)?;
+        Ok(inside.map(|inside| &self.bytes[inside..inside + length]))
+    }
+
+    /// Where in the view these bytes are, once they are.
+    fn fill(&mut self, offset: u64, length: usize) -> Result<Option<usize>, LogError> {
         if self.left(offset) < length as u64 {
             return Ok(None);
         }
@@ -46,20 +58,17 @@ impl<'a> Window<'a> {
             .checked_sub(self.start)
             .and_then(|inside| usize::try_from(inside).ok())
             .filter(|inside| inside.saturating_add(length) <= self.bytes.len());
-        let inside = match inside {
-            Some(inside) => inside,
-            None => {
-                let left = usize::try_from(self.left(offset)).unwrap_or(usize::MAX);
-                let mut buffer = vec![0; length.max(self.unit).min(left)];
-                self.file
-                    .read_at(offset, &mut buffer)
-                    .map_err(LogError::io("cannot read", self.path))?;
-                self.start = offset;
-                self.bytes = buffer.into();
-                0
-            }
-        };
-        Ok(Some(self.bytes.slice(inside..inside + length)))
+        if inside.is_some() {
+            return Ok(inside);
+        }
+        let left = usize::try_from(self.left(offset)).unwrap_or(usize::MAX);
+        let mut buffer = vec![0; length.max(self.unit).min(left)];
+        self.file
+            .read_at(offset, &mut buffer)
+            .map_err(LogError::io("cannot read", self.path))?;
+        self.start = offset;
+        self.bytes = buffer.into();
+        Ok(Some(0))
     }
 }
 

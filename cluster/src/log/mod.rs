@@ -29,8 +29,8 @@
 //! ```
 //!
 //! One [`Log::append`] is one batch, one write and one sync. (Only what is larger than
-//! [`MAX_BATCH_BYTES`](segment::MAX_BATCH_BYTES) becomes several, each synced before the next
-//! is written: recovery holds one batch in memory.) So what is written is in one of three
+//! `MAX_BATCH_BYTES` becomes several, each synced before the next is written: recovery holds
+//! one batch in memory.) So what is written is in one of three
 //! states: synced, the last batch, or zeros. A bad batch is torn if it is the last, and
 //! then it was never acknowledged: it is zeroed. It is corrupt if anything was written after
 //! it; a whole batch header with a higher number tells that, or a later segment. Records carry

@@ -148,18 +148,18 @@ impl Walk {
         let last = self.last.min(place.until);
         while expected <= last {
             let too_short = || corrupt(offset, format!("entry {expected} is cut off"));
-            let start = window.get(offset, RecordHeader::BYTES)?;
+            let start = window.peek(offset, RecordHeader::BYTES)?;
             let start = start.ok_or_else(too_short)?;
-            if starts_batch(&start) {
-                let header = window.get(offset, BATCH_HEADER_BYTES)?;
-                if BatchHeader::parse(salt, &header.ok_or_else(too_short)?).is_none() {
+            if starts_batch(start) {
+                let header = window.peek(offset, BATCH_HEADER_BYTES)?;
+                if BatchHeader::parse(salt, header.ok_or_else(too_short)?).is_none() {
                     let what = format!("the batch before entry {expected} has a bad header");
                     return Err(corrupt(offset, what));
                 }
                 offset += BATCH_HEADER_BYTES as u64;
                 continue;
             }
-            let header = RecordHeader::parse(&start);
+            let header = RecordHeader::parse(start);
             let record = window.get(offset, header.record_bytes())?;
             let content = record.ok_or_else(too_short)?.split_off(RecordHeader::BYTES);
             if !header.verifies(salt, &content) {

@@ -191,7 +191,7 @@ impl SegmentFile {
             // A header that begins in this piece may end in the next.
             let seen = usize::try_from(window.left(offset)).unwrap_or(usize::MAX);
             let seen = seen.min(piece + BATCH_HEADER_BYTES);
-            let bytes = window.get(offset, seen)?.expect("it is before the end");
+            let bytes = window.peek(offset, seen)?.expect("it is before the end");
             if bytes[..piece] != ZEROS[..piece] {
                 let last = bytes[..piece].iter().rposition(|byte| *byte != 0);
                 let last = last.expect("it is not all zeros");
@@ -274,8 +274,8 @@ impl Recovery {
             offset: segment.header_bytes,
             last_batch: None,
         };
-        while let Some(bytes) = window.get(end.offset, BATCH_HEADER_BYTES)? {
-            let Some(header) = BatchHeader::parse(salt, &bytes) else {
+        while let Some(bytes) = window.peek(end.offset, BATCH_HEADER_BYTES)? {
+            let Some(header) = BatchHeader::parse(salt, bytes) else {
                 break;
             };
             if header.number != self.next_batch {
@@ -382,4 +382,89 @@ fn settle_end(
         .sync_data()
         .map_err(LogError::io("cannot sync", &segment.path))?;
     Ok(torn)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{Log, LogOptions};
+    use super::*;
+    use crate::env::SimDisk;
+    use crate::raft::{Append, Configuration, Entry, HardState, Payload};
+
+    #[test]
+    fn a_log_may_begin_after_the_first_entry() {
+        let disk = Arc::new(SimDisk::new());
+        let dir = Path::new("/log");
+        disk.create_dir_all(dir).unwrap();
+        let configuration = Configuration {
+            voters: [(1, "here:1".to_owned())].into(),
+            learners: [(4, "there:1".to_owned())].into(),
+        };
+        let hard_state = HardState {
+            term: 5,
+            vote: Some(4),
+        };
+        let header = Header {
+            salt: 17,
+            sequence: 7,
+            oldest: 7,
+            first_batch: 40,
+            first_index: 101,
+            previous_term: 3,
+            hard_state,
+            configuration: configuration.clone(),
+        };
+        let file = disk.create(&dir.join(file_name(7))).unwrap();
+        file.allocate(8 << 10).unwrap();
+        file.write_at(0, &header.encode()).unwrap();
+        // A segment before the oldest was not removed in time.
+        disk.create(&dir.join(file_name(5))).unwrap();
+
+        let options = LogOptions {
+            durability: Durability::Fsync,
+            segment_bytes: 8 << 10,
+            tail_bytes: 1 << 20,
+            seed: 1,
+            background_allocation: false,
+        };
+        let open = || Log::open(Arc::clone(&disk) as _, dir, None, options.clone()).unwrap();
+        let (mut log, recovered) = open();
+        let restored = recovered.restored;
+        assert_eq!(restored.hard_state, hard_state);
+        assert_eq!(restored.configuration, configuration);
+        assert_eq!((restored.base, restored.last_index), ((100, 3), 100));
+        assert!(restored.tail.is_empty() && restored.term_runs.is_empty());
+
+        let entry = |index, term| Entry {
+            index,
+            term,
+            payload: Payload::Command(vec![9; 1000].into()),
+        };
+        let mut batch = 0;
+        let mut append = |entries: Vec<Entry>| {
+            batch += 1;
+            let append = Append {
+                batch,
+                hard_state: None,
+                entries,
+            };
+            log.append(vec![append]).unwrap();
+        };
+        append((101..121).map(|index| entry(index, 4)).collect());
+        append((101..103).map(|index| entry(index, 5)).collect());
+        drop(log);
+        let (log, recovered) = open();
+        let restored = recovered.restored;
+        assert_eq!(restored.base, (100, 3));
+        assert_eq!(restored.term_runs, [(101, 5)]);
+        assert_eq!(restored.tail, [entry(101, 5), entry(102, 5)]);
+        let reader = log.reader();
+        assert_eq!(reader.read(102, 102, 0).unwrap(), [entry(102, 5)]);
+        for beyond in [100, 103] {
+            let error = reader.read(beyond, 200, 0).unwrap_err();
+            assert!(matches!(error, LogError::NotThere(index) if index == beyond));
+        }
+    }
 }

@@ -236,7 +236,7 @@ mod tests {
         for number in 0..10 {
             for client in 0..2_u32 {
                 let ledger = &mut ledgers[client as usize];
-                assert_eq!(ledger.next(), number);
+                assert_eq!(ledger.take_number(), number);
                 if matches!(number, 8 | 9) {
                     ledger.unknown.insert(number);
                 }
