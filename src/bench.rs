@@ -82,7 +82,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     tracing_setup::init("warn")?;
     let quiet = args.quiet;
     let job = args.job()?;
-    let runtime = runtime::bench()?;
+    let runtime = runtime::launcher()?;
     let outcome = runtime.block_on(async {
         let mut interrupts = Interrupts::new()?;
         let interrupt = async {

@@ -10,12 +10,9 @@ use crate::exit::{Exit, Failure};
 /// Threads that run a replica's actors, its links and its HTTP server. The log writer has one of
 /// its own. Replicas on one machine share its cores, so more would only take turns.
 const NODE_THREADS: usize = 2;
-/// Threads of a launcher, which waits most of the time.
+/// Threads of a launcher, which waits most of the time. (A benchmark's clients have threads of
+/// their own.)
 const LAUNCHER_THREADS: usize = 1;
-
-/// Threads that run the clients of a benchmark. It shares the machine with the replicas, and its
-/// own share is reported beside the results.
-const BENCH_THREADS: usize = 2;
 
 /// A replica's runtime.
 pub(crate) fn node() -> Result<Runtime, Failure> {
@@ -25,11 +22,6 @@ pub(crate) fn node() -> Result<Runtime, Failure> {
 /// A launcher's runtime.
 pub(crate) fn launcher() -> Result<Runtime, Failure> {
     build(LAUNCHER_THREADS)
-}
-
-/// A benchmark's runtime.
-pub(crate) fn bench() -> Result<Runtime, Failure> {
-    build(BENCH_THREADS)
 }
 
 fn build(threads: usize) -> Result<Runtime, Failure> {
