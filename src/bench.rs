@@ -70,7 +70,7 @@ pub(crate) struct Args {
     /// Which replicas the clients talk to: leader, any, round-robin.
     #[arg(long, value_name = "WHICH")]
     targets: Option<Targets>,
-    /// The result directory [default: results/<time>-<suite>].
+    /// The result directory [default: results/TIME-SUITE].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// No progress on stderr.
