@@ -169,7 +169,7 @@ pub(crate) struct Judge {
 impl Judge {
     pub(crate) fn new(plan: &Plan) -> Self {
         Judge {
-            quorum: plan.configuration.quorum(),
+            quorum: plan.configuration.voters.len() / 2 + 1,
             voters: plan.configuration.voters.keys().copied().collect(),
             election_timeout: plan.config.election_timeout,
             max_append_bytes: plan.config.max_append_bytes,
@@ -364,7 +364,11 @@ impl Judge {
             Body::AppendReply { .. } if message.term == w.led => {
                 w.heard_from.insert(from, now);
             }
-            Body::TimeoutNow => w.told_in = Some(message.term),
+            Body::TimeoutNow => {
+                w.told_in = Some(message.term);
+                // It campaigns, before the next message.
+                w.moved_to = w.moved_to.max(message.term + 1);
+            }
             Body::AppendEntries { entries, round, .. } => {
                 if entries.is_empty() {
                     let newest = match w.heartbeat {

@@ -24,7 +24,7 @@
 //!   kept after TimeoutNow; a transfer without its mark.
 //! - Replication: entries acknowledged before they are durable; a completion that counts a
 //!   superseded suffix; a durable index that outlives it; matching entries cut; commit not
-//!   bounded by the last new entry; entries read for another leadership sent; a heartbeat's
+//!   bounded by the last new entry; entries sent that were read for an earlier step; a heartbeat's
 //!   answer that waits for entries; memory let go before it was handed out.
 //! - Commitment: an earlier term's entry committed by counting; the leader counted before its
 //!   own disk; learners counted.

@@ -17,6 +17,8 @@ use crate::judge::{Judge, Verdict, rule};
 use crate::plan::{MS, Nanos, Plan, Way};
 use crate::tally::Tally;
 
+/// Events of one schedule. A long one has some ten thousands.
+const MAX_EVENTS: u64 = 1_000_000;
 /// After the faults, all must be healed within this many election timeouts…
 const HEAL_TIMEOUTS: u64 = 20;
 /// …and as long again as it takes to send and write every entry by itself.
@@ -291,6 +293,10 @@ impl<'a> World<'a> {
     }
 
     fn step(&mut self) -> Verdict {
+        rule!(
+            self.numbered < MAX_EVENTS,
+            "the cores keep each other busy without end"
+        );
         let ((at, _), event) = self.events.pop_first().expect("clocks run on");
         self.now = at;
         match event {
