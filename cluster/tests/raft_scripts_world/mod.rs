@@ -18,8 +18,8 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// A replica that nobody leads waits one to two seconds; heartbeats come ten times a second.
 const ELECTION_TIMEOUT: Duration = Duration::from_millis(1000);
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
-/// More messages than any quiet comes after.
-const ENDLESS: usize = 10_000;
+/// More steps than a script takes to come to rest.
+const ENDLESS: usize = 1000;
 
 /// Which messages are meant.
 pub(crate) struct Filter {
@@ -65,6 +65,11 @@ impl Disk {
             .map_or((self.base.1, self.base.0), |entry| {
                 (entry.term, entry.index)
             })
+    }
+
+    fn entry(&self, index: LogIndex) -> Option<&Entry> {
+        let position = index.checked_sub(self.base.0 + 1)?;
+        self.entries.get(usize::try_from(position).ok()?)
     }
 
     /// Later records supersede earlier ones.
@@ -161,8 +166,14 @@ impl World {
         }
     }
 
-    pub(crate) fn boot(&mut self, id: NodeId, terms: &[Term], term: Term, vote: Option<NodeId>) {
-        let first = self.base.0 + 1;
+    pub(crate) fn boot(
+        &mut self,
+        id: NodeId,
+        base: (LogIndex, Term),
+        terms: &[Term],
+        hard_state: HardState,
+    ) {
+        let first = base.0 + 1;
         let entries = (first..).zip(terms).map(|(index, term)| Entry {
             index,
             term: *term,
@@ -170,8 +181,8 @@ impl World {
         });
         let node = self.nodes.entry(id).or_default();
         node.disk = Disk {
-            hard_state: HardState { term, vote },
-            base: self.base,
+            hard_state,
+            base,
             entries: entries.collect(),
             used: true,
         };
@@ -455,7 +466,7 @@ impl World {
     /// Ends a wake-up: carries the replica's effects out, and shows them.
     fn settle(&mut self, id: NodeId) {
         let now = self.now;
-        loop {
+        for _ in 0..ENDLESS {
             let effects = self.core(id).expect("it is up").take_effects(now);
             self.show_changes(id);
             if effects.is_empty() {
@@ -463,6 +474,7 @@ impl World {
             }
             self.carry_out(id, effects);
         }
+        panic!("{id} always wants something done");
     }
 
     fn carry_out(&mut self, id: NodeId, effects: Effects) {
@@ -549,8 +561,9 @@ impl World {
     pub(crate) fn check(&self) {
         for a in self.nodes.values() {
             for b in self.nodes.values() {
-                let pairs = a.disk.entries.iter().zip(&b.disk.entries);
-                let pairs: Vec<_> = pairs.collect();
+                let pairs: Vec<_> = (a.disk.entries.iter())
+                    .filter_map(|entry| Some((entry, b.disk.entry(entry.index)?)))
+                    .collect();
                 let agree = pairs.iter().rposition(|(a, b)| a.term == b.term);
                 let same = pairs.iter().take(agree.map_or(0, |at| at + 1));
                 assert!(
