@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use telegraft_cluster::raft::{NodeId, ReadMode};
+use telegraft_cluster::raft::{HardState, LogIndex, NodeId, ReadMode, Term};
 use world::{Filter, World};
 
 /// What a script can say.
@@ -49,7 +49,8 @@ enum Command {
         #[arg(key)]
         max_reads: Option<usize>,
     },
-    /// Starts a replica from a log of entries with these terms, as if it had run before.
+    /// Starts a replica from a log of entries with these terms, as if it had run before; with
+    /// a `base` of its own, if given.
     Boot {
         id: NodeId,
         #[arg(pos, many, optional)]
@@ -58,6 +59,8 @@ enum Command {
         term: u64,
         #[arg(key)]
         vote: Option<NodeId>,
+        #[arg(key)]
+        base: Option<String>,
     },
     /// Lets time pass until the replica's timer is due, and tells it (only it).
     Campaign(NodeId),
@@ -195,8 +198,7 @@ impl goldenscript::Runner for Runner {
                 set(&mut limits.tail_bytes, tail_bytes);
                 set(&mut limits.max_pending_reads, max_reads);
                 if let Some(base) = base {
-                    let (index, term) = base.split_once('/').ok_or("base is index/term")?;
-                    world.base = (index.parse()?, term.parse()?);
+                    world.base = parse_base(base)?;
                 }
                 world.start(*nodes, *learners);
             }
@@ -205,7 +207,15 @@ impl goldenscript::Runner for Runner {
                 terms,
                 term,
                 vote,
-            } => world.boot(*id, terms, *term, *vote),
+                base,
+            } => {
+                let base = base.as_deref().map(parse_base).transpose()?;
+                let hard_state = HardState {
+                    term: *term,
+                    vote: *vote,
+                };
+                world.boot(*id, base.unwrap_or(world.base), terms, hard_state);
+            }
             Command::Campaign(id) | Command::Heartbeat(id) => world.wake_when_due(*id)?,
             Command::Timeout(ids) => {
                 for id in ids {
@@ -256,6 +266,12 @@ impl goldenscript::Runner for Runner {
         world.check();
         Ok(std::mem::take(&mut world.output))
     }
+}
+
+/// An index and a term, as `10/3`.
+fn parse_base(text: &str) -> Result<(LogIndex, Term), Box<dyn Error>> {
+    let (index, term) = text.split_once('/').ok_or("a base is index/term")?;
+    Ok((index.parse()?, term.parse()?))
 }
 
 /// Every file of the directory is a script; all that fail are named.

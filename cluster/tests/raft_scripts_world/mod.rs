@@ -1,5 +1,7 @@
 //! The world of the scripts: replicas with their disks, a network and the time, all by hand.
 
+mod disk;
+mod network;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,74 +11,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use telegraft_cluster::raft::{
     Append, Completion, Config, Configuration, Effects, Entry, Envelope, Fetch, HardState,
-    LogIndex, Message, NodeId, Payload, Raft, ReadContext, ReadMode, Restored, Role, Status, Term,
+    LogIndex, NodeId, Payload, Raft, ReadContext, ReadMode, Restored, Role, Status, Term,
 };
 use telegraft_cluster::time::Time;
+
+use disk::Disk;
+pub(crate) use network::Filter;
+use network::Packet;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// A replica that nobody leads waits one to two seconds; heartbeats come ten times a second.
 const ELECTION_TIMEOUT: Duration = Duration::from_millis(1000);
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
-/// More messages than any quiet comes after.
-const ENDLESS: usize = 10_000;
-
-/// Which messages are meant.
-pub(crate) struct Filter {
-    from: Option<NodeId>,
-    to: Option<NodeId>,
-    kind: Option<String>,
-}
-
-impl Filter {
-    pub(crate) fn new(from: Option<NodeId>, to: Option<NodeId>, kind: &Option<String>) -> Self {
-        let kind = kind.clone();
-        Filter { from, to, kind }
-    }
-
-    fn matches(&self, packet: &Packet) -> bool {
-        self.from.is_none_or(|from| from == packet.from)
-            && self.to.is_none_or(|to| to == packet.to)
-            && (self.kind.as_ref()).is_none_or(|kind| show::kind(&packet.message.body) == *kind)
-    }
-}
-
-#[derive(Clone)]
-pub(crate) struct Packet {
-    from: NodeId,
-    to: NodeId,
-    message: Message,
-}
-
-/// What survives a crash.
-#[derive(Default)]
-struct Disk {
-    hard_state: HardState,
-    base: (LogIndex, Term),
-    /// Contiguous, from `base.0 + 1`.
-    entries: Vec<Entry>,
-    used: bool,
-}
-
-impl Disk {
-    fn last(&self) -> (Term, LogIndex) {
-        self.entries
-            .last()
-            .map_or((self.base.1, self.base.0), |entry| {
-                (entry.term, entry.index)
-            })
-    }
-
-    /// Later records supersede earlier ones.
-    fn write(&mut self, entries: &[Entry]) {
-        for entry in entries {
-            let keep = usize::try_from(entry.index - self.base.0 - 1).expect("a small log");
-            assert!(keep <= self.entries.len(), "a gap in the log");
-            self.entries.truncate(keep);
-            self.entries.push(entry.clone());
-        }
-    }
-}
+/// More steps than a script takes to come to rest.
+const ENDLESS: usize = 1000;
 
 #[derive(Default)]
 struct Node {
@@ -161,8 +110,14 @@ impl World {
         }
     }
 
-    pub(crate) fn boot(&mut self, id: NodeId, terms: &[Term], term: Term, vote: Option<NodeId>) {
-        let first = self.base.0 + 1;
+    pub(crate) fn boot(
+        &mut self,
+        id: NodeId,
+        base: (LogIndex, Term),
+        terms: &[Term],
+        hard_state: HardState,
+    ) {
+        let first = base.0 + 1;
         let entries = (first..).zip(terms).map(|(index, term)| Entry {
             index,
             term: *term,
@@ -170,8 +125,8 @@ impl World {
         });
         let node = self.nodes.entry(id).or_default();
         node.disk = Disk {
-            hard_state: HardState { term, vote },
-            base: self.base,
+            hard_state,
+            base,
             entries: entries.collect(),
             used: true,
         };
@@ -263,41 +218,6 @@ impl World {
         Ok(())
     }
 
-    /// Takes the messages that are meant off the network.
-    pub(crate) fn take(&mut self, filter: &Filter) -> Vec<Packet> {
-        let (taken, left) = self
-            .network
-            .drain(..)
-            .partition(|packet| filter.matches(packet));
-        self.network = left;
-        let taken: VecDeque<Packet> = taken;
-        taken.into()
-    }
-
-    pub(crate) fn deliver(&mut self, filter: &Filter, first: usize) -> Outcome {
-        let mut packets = self.take(filter);
-        if packets.is_empty() {
-            return Err("nothing to deliver".into());
-        }
-        for later in packets.drain(first.min(packets.len())..).rev() {
-            self.network.push_front(later);
-        }
-        for packet in packets {
-            self.arrive(packet);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn stabilize(&mut self) -> Outcome {
-        for _ in 0..ENDLESS {
-            let Some(packet) = self.network.pop_front() else {
-                return Ok(());
-            };
-            self.arrive(packet);
-        }
-        Err("they never stop talking".into())
-    }
-
     /// Delivers and syncs, but for one replica's disk, until all is quiet.
     pub(crate) fn settle_all(&mut self, except: Option<NodeId>) -> Outcome {
         loop {
@@ -313,50 +233,6 @@ impl World {
                 self.sync(id, usize::MAX, false)?;
             }
         }
-    }
-
-    fn arrive(&mut self, packet: Packet) {
-        let Packet { from, to, message } = packet;
-        let now = self.now;
-        if let Ok(core) = self.core(to) {
-            core.step(now, from, message);
-            self.settle(to);
-        }
-    }
-
-    pub(crate) fn delay(&mut self, filter: &Filter) {
-        let packets = self.take(filter);
-        self.delayed.extend(packets);
-    }
-
-    pub(crate) fn release(&mut self) {
-        self.network.extend(self.delayed.drain(..));
-    }
-
-    pub(crate) fn duplicate(&mut self, filter: &Filter) {
-        let again: Vec<Packet> = (self.network.iter())
-            .filter(|packet| filter.matches(packet))
-            .cloned()
-            .collect();
-        self.network.extend(again);
-    }
-
-    pub(crate) fn cut(&mut self, from: NodeId, to: NodeId) {
-        self.cuts.insert((from, to));
-        self.network
-            .retain(|packet| (packet.from, packet.to) != (from, to));
-    }
-
-    pub(crate) fn isolate(&mut self, id: NodeId) {
-        let others: Vec<NodeId> = self.nodes.keys().copied().filter(|o| *o != id).collect();
-        for other in others {
-            self.cut(id, other);
-            self.cut(other, id);
-        }
-    }
-
-    pub(crate) fn heal(&mut self) {
-        self.cuts.clear();
     }
 
     pub(crate) fn propose(&mut self, id: NodeId, commands: &[String]) -> Outcome {
@@ -455,7 +331,7 @@ impl World {
     /// Ends a wake-up: carries the replica's effects out, and shows them.
     fn settle(&mut self, id: NodeId) {
         let now = self.now;
-        loop {
+        for _ in 0..ENDLESS {
             let effects = self.core(id).expect("it is up").take_effects(now);
             self.show_changes(id);
             if effects.is_empty() {
@@ -463,6 +339,7 @@ impl World {
             }
             self.carry_out(id, effects);
         }
+        panic!("{id} always wants something done");
     }
 
     fn carry_out(&mut self, id: NodeId, effects: Effects) {
@@ -549,8 +426,9 @@ impl World {
     pub(crate) fn check(&self) {
         for a in self.nodes.values() {
             for b in self.nodes.values() {
-                let pairs = a.disk.entries.iter().zip(&b.disk.entries);
-                let pairs: Vec<_> = pairs.collect();
+                let pairs: Vec<_> = (a.disk.entries.iter())
+                    .filter_map(|entry| Some((entry, b.disk.entry(entry.index)?)))
+                    .collect();
                 let agree = pairs.iter().rposition(|(a, b)| a.term == b.term);
                 let same = pairs.iter().take(agree.map_or(0, |at| at + 1));
                 assert!(
