@@ -1,6 +1,7 @@
 //! Clusters of real processes: they start, crash, lose pieces of their logs, run out of disk and
 //! are shouted at, and what they acknowledged is there.
 
+mod bench;
 mod chat;
 mod cli;
 mod crashes;
