@@ -275,12 +275,9 @@ async fn a_connection_that_the_leader_closed_meanwhile_is_replaced() {
         let reply = following.post("/v1/users", USER).await;
         assert_eq!(reply.status, 201, "{reply:?}");
         // Until the leader has closed the connection that is kept.
-        loop {
-            let metrics = leading.get("/metrics").await;
-            if metrics.text().contains("telegraft_http_connections 1\n") {
-                break;
-            }
-        }
+        leading
+            .until_metrics("telegraft_http_connections 1\n")
+            .await;
     }
     assert_eq!(leader.take_writes().len(), 3);
 }

@@ -352,8 +352,16 @@ async fn limits_are_taken_to_the_last_character_and_no_further() {
     assert_eq!(server.post(path, &exact).await.status, 201);
     let (action, ..) = backend.take_writes().remove(0);
     assert!(matches!(action, Action::SendMessage { body, .. } if body.len() == (64 << 10) - 22));
-    let reply = server.post(path, &message(MAX_BODY_BYTES + 1)).await;
-    reply.assert_problem("one more", 413, "body-too-large", &["65536 bytes"]);
+    let mut client = Client::connect(server.address).await;
+    for length in [MAX_BODY_BYTES + 1, 200_000] {
+        client.send(post(path, "", &message(length))).await;
+        let reply = client.receive().await;
+        reply.assert_problem("too large", 413, "body-too-large", &["65536 bytes"]);
+    }
+    // That did not cost the connection.
+    client.send(post(path, "", &message(100))).await;
+    assert_eq!(client.receive().await.status, 201);
+    assert_eq!(backend.take_writes().len(), 1);
 
     let halves = exact.split_at(MAX_BODY_BYTES / 2);
     let reply = server.send(chunked(path, &[halves.0, halves.1])).await;

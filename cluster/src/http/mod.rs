@@ -94,7 +94,7 @@ impl Default for HttpOptions {
 /// Serves `backend` to clients until `shutdown` completes and what is open is answered.
 ///
 /// # Errors
-/// The listener's.
+/// None today: a listener that cannot accept is waited for.
 pub async fn serve<B: Backend>(
     listener: TcpListener,
     backend: Arc<B>,

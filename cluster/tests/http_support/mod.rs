@@ -26,6 +26,13 @@ use tokio::task::JoinHandle;
 /// Nothing in a test takes so long, unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Waits for what a server that works does soon.
+pub(crate) async fn soon<T>(what: &str, waiting: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("not in time: {what}"))
+}
+
 pub(crate) type Written = Result<Outcome, Refusal>;
 pub(crate) type Read = Result<(Result<Answer, QueryError>, LogIndex), Refusal>;
 
@@ -88,11 +95,8 @@ impl Fake {
 
     /// Waits until a write has come.
     pub(crate) async fn write_arrived(&self) {
-        tokio::time::timeout(PATIENCE, self.arrived.acquire())
-            .await
-            .expect("the write arrives")
-            .unwrap()
-            .forget();
+        let arrived = soon("a write arrives", self.arrived.acquire()).await;
+        arrived.unwrap().forget();
     }
 }
 
@@ -196,11 +200,8 @@ impl Server {
 
     /// Waits until it has stopped.
     pub(crate) async fn stopped(self) {
-        tokio::time::timeout(PATIENCE, self.task)
-            .await
-            .expect("the server stops")
-            .unwrap()
-            .unwrap();
+        let ended = soon("the server stops", self.task).await;
+        ended.unwrap().unwrap();
     }
 
     /// One request on a connection of its own.
@@ -212,6 +213,12 @@ impl Server {
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
         self.send(get(path)).await
+    }
+
+    /// Asks for the metrics until they contain `line`.
+    pub(crate) async fn until_metrics(&self, line: &str) {
+        let asking = async { while !self.get("/metrics").await.text().contains(line) {} };
+        soon(line, asking).await;
     }
 
     pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
@@ -320,9 +327,8 @@ impl Client {
     async fn more(&mut self) -> bool {
         let mut chunk = [0; 64 << 10];
         // A reset is an end, too.
-        let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut chunk))
+        let read = soon("it answers or closes", self.stream.read(&mut chunk))
             .await
-            .expect("the server answers or closes")
             .unwrap_or(0);
         self.buffer.extend_from_slice(&chunk[..read]);
         read > 0
