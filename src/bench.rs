@@ -125,7 +125,7 @@ fn exit(outcome: &Outcome) -> Exit {
         Exit::Inconsistent
     } else if outcome.interrupted {
         Exit::Interrupted
-    } else if outcome.not_audited > 0 {
+    } else if outcome.not_audited + outcome.failed > 0 {
         Exit::Failed
     } else {
         Exit::Done

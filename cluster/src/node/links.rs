@@ -34,8 +34,10 @@ const OUTBOX_FRAMES: usize = 1024;
 const OUTBOX_BYTES: usize = 8 << 20;
 /// What is written to a connection at once, about, in bytes.
 const WRITE_BYTES: usize = 512 << 10;
-/// What is read from a connection at once, in bytes.
+/// The pieces of memory that a connection is read into, in bytes.
 const READ_BYTES: usize = 128 << 10;
+/// A piece with less room than this is followed by a new one, in bytes.
+const MIN_READ_BYTES: usize = 8 << 10;
 /// How long a peer may take to accept a connection, or to take bytes from it.
 const IO_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the other side may take for its part of the handshake.
@@ -486,7 +488,11 @@ async fn read_frame<T>(
         if let Some(frame) = decode(input)? {
             return Ok(frame);
         }
-        input.reserve(READ_BYTES);
+        // Entries stay slices of what was read, for as long as they are in memory: a new piece
+        // for each of them would hold far more than they are.
+        if input.capacity() - input.len() < MIN_READ_BYTES {
+            input.reserve(READ_BYTES);
+        }
         if stream.read_buf(input).await? == 0 {
             let ended = io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the peer");
             return Err(ended.into());

@@ -60,8 +60,9 @@ const ELECTION_TIMEOUT: Duration = Duration::from_millis(600);
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
 /// Entries in one AppendEntries, in bytes.
 const MAX_APPEND_BYTES: usize = 256 << 10;
-/// AppendEntries open per follower. A shallow pipeline batches better on a LAN.
-const MAX_INFLIGHT_APPENDS: usize = 8;
+/// AppendEntries with entries open per follower: one is written there while the next is on its
+/// way. What comes meanwhile gathers for the one after, so more would only be smaller.
+const MAX_INFLIGHT_APPENDS: usize = 2;
 /// Proposals not yet committed, in bytes. At 128-byte messages that is 100,000 of them, far
 /// more than all clients together have open; it bounds the memory, and what a stuck disk holds.
 const MAX_UNCOMMITTED_BYTES: usize = 16 << 20;

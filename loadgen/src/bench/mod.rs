@@ -54,6 +54,8 @@ pub struct Outcome {
     pub violated: usize,
     /// Of these, runs whose audit could not be made at all: exit code 1.
     pub not_audited: usize,
+    /// Runs that could not be done; the notes say why.
+    pub failed: usize,
     /// It was interrupted: exit code 105. What was measured until then is kept and marked.
     pub interrupted: bool,
     /// Lines for the terminal, beyond what the report says (fail-over times, findings of audits).
@@ -181,6 +183,7 @@ async fn all(job: Job, suite: Suite, nonce: String, stop: Stop) -> Result<Outcom
         runs: 0,
         violated: 0,
         not_audited: 0,
+        failed: 0,
         interrupted: false,
         notes: Vec::new(),
     };
@@ -195,7 +198,16 @@ async fn all(job: Job, suite: Suite, nonce: String, stop: Stop) -> Result<Outcom
     };
     for run in &runs {
         progress.begin(run);
-        match bench.one(run, &mut progress).await? {
+        let ended = match bench.one(run, &mut progress).await {
+            // The others may well be possible, and what is measured already is kept.
+            Err(error @ BenchError::Run { .. }) => {
+                outcome.failed += 1;
+                outcome.notes.push(error.to_string());
+                continue;
+            }
+            ended => ended?,
+        };
+        match ended {
             Ended::BeforeLoad => outcome.interrupted = true,
             Ended::Recorded {
                 audit,
