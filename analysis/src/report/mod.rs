@@ -18,7 +18,7 @@ use table::escape;
 pub struct Report {
     /// What stands in `report.md`.
     pub markdown: String,
-    /// For a terminal of 100 columns; without colours.
+    /// For a terminal of 110 columns; without colours.
     pub terminal: String,
 }
 

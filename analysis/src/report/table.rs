@@ -5,7 +5,7 @@ use comfy_table::{
 };
 
 /// Columns of the terminal that a table fits into.
-pub(super) const TERMINAL_WIDTH: u16 = 100;
+pub(super) const TERMINAL_WIDTH: u16 = 110;
 
 /// Columns between two columns of a table.
 const GAP: usize = 2;
