@@ -25,6 +25,8 @@ const DRAIN: Duration = OPERATION_DEADLINE.saturating_add(Duration::from_secs(1)
 const INTERRUPTED_DRAIN: Duration = Duration::from_secs(1);
 /// How often progress is told.
 const TICK: Duration = Duration::from_secs(1);
+/// Ticks that may wait to be shown; more are left out, since progress is only looked at.
+pub const TICKS_CAPACITY: usize = 64;
 
 /// Ends a load early.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +88,7 @@ pub async fn load(
     window: Window,
     threads: usize,
     stop: &Stop,
-    ticks: &mpsc::UnboundedSender<Tick>,
+    ticks: &mpsc::Sender<Tick>,
 ) -> Result<Loaded, String> {
     let threads = threads.clamp(1, clients.len().max(1));
     let mut groups: Vec<Vec<Client>> = (0..threads).map(|_| Vec::new()).collect();
@@ -124,7 +126,7 @@ fn thread_main(
     clients: Vec<Client>,
     window: Window,
     stop: Stop,
-    ticks: mpsc::UnboundedSender<Tick>,
+    ticks: mpsc::Sender<Tick>,
 ) -> Result<Loaded, String> {
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -153,7 +155,7 @@ async fn group(
     clients: Vec<Client>,
     window: Window,
     stop: Stop,
-    ticks: mpsc::UnboundedSender<Tick>,
+    ticks: mpsc::Sender<Tick>,
 ) -> Result<Loaded, String> {
     let http = connections()?;
     let group = Arc::new(Group {
@@ -243,7 +245,7 @@ async fn run(mut client: Client, group: Arc<Group>) -> Client {
 }
 
 /// Tells what every second brought when it is over.
-async fn tick(group: Arc<Group>, ticks: mpsc::UnboundedSender<Tick>) {
+async fn tick(group: Arc<Group>, ticks: mpsc::Sender<Tick>) {
     let mut beats = interval_at(group.window.from + TICK, TICK);
     for second in 0.. {
         beats.tick().await;
@@ -254,8 +256,10 @@ async fn tick(group: Arc<Group>, ticks: mpsc::UnboundedSender<Tick>) {
                 kinds.iter().for_each(|kind| counts.add(kind));
             }
         });
-        if second >= group.window.seconds() || ticks.send(Tick { second, counts }).is_err() {
+        if second >= group.window.seconds() {
             return;
         }
+        // Nobody may be looking (any more).
+        let _ = ticks.try_send(Tick { second, counts });
     }
 }

@@ -68,7 +68,7 @@ async fn everything_that_was_due_is_counted_and_nothing_else() {
     assert_eq!(users.len(), 6);
 
     let window = window(Duration::from_millis(100), Duration::from_millis(1_200));
-    let (ticks, mut ticked) = mpsc::unbounded_channel();
+    let (ticks, mut ticked) = mpsc::channel(64);
     let loaded = load(clients, window, 2, &Stop::default(), &ticks)
         .await
         .unwrap();
@@ -127,7 +127,7 @@ async fn a_stop_ends_a_load_early() {
     let clients = populated(&workload(2)).await;
     let hour = window(Duration::ZERO, Duration::from_secs(3_600));
     let stop = Stop::default();
-    let (ticks, mut ticked) = mpsc::unbounded_channel();
+    let (ticks, mut ticked) = mpsc::channel(64);
     let loading = load(clients, hour, 2, &stop, &ticks);
     let stopping = async {
         ticked.recv().await.unwrap();
@@ -150,7 +150,7 @@ async fn what_is_open_at_the_end_is_unfinished_and_unknown() {
     workload.operations.inbox = None;
     let clients = vec![client(&[&server.url], &workload, |_| {})];
     let stop = Stop::default();
-    let (ticks, mut ticked) = mpsc::unbounded_channel();
+    let (ticks, mut ticked) = mpsc::channel(64);
     let hour = window(Duration::ZERO, Duration::from_secs(3_600));
     let loading = load(clients, hour, 1, &stop, &ticks);
     let stopping = async {
@@ -187,7 +187,7 @@ async fn failures_are_counted_by_kind() {
     workload.operations.read = None;
     workload.operations.inbox = None;
     let clients = vec![client(&[&server.url], &workload, |_| {})];
-    let (ticks, _ticked) = mpsc::unbounded_channel();
+    let (ticks, _ticked) = mpsc::channel(64);
     let window = window(Duration::ZERO, Duration::from_millis(500));
     let loaded = load(clients, window, 1, &Stop::default(), &ticks)
         .await

@@ -17,7 +17,7 @@ use super::steer::{Steered, steer};
 use super::{BenchError, Run};
 use crate::audit::{self, Expected, audit};
 use crate::client::{Checks, Client};
-use crate::closed::{Stop, load};
+use crate::closed::{Stop, TICKS_CAPACITY, load};
 use crate::findings::Findings;
 use crate::recorder::{Recorder, Window};
 use crate::results::ResultDir;
@@ -203,7 +203,7 @@ impl Bench {
             to: now + self.suite.warmup + self.suite.duration,
         };
         let began = SystemTime::now() + self.suite.warmup;
-        let (ticks, mut ticked) = mpsc::unbounded_channel();
+        let (ticks, mut ticked) = mpsc::channel(TICKS_CAPACITY);
         let threads = threads.min(clients.len());
         let loading = async {
             // The sender goes with the load, which ends the progress.
