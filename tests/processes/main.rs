@@ -11,3 +11,4 @@ mod harness;
 mod identity;
 mod orphans;
 mod peers;
+mod sync_fails;
