@@ -101,7 +101,15 @@ async fn an_inbox_gives_each_message_once() {
 #[tokio::test]
 async fn it_looks_like_a_leader() {
     let server = start().await;
+    for (path, kind) in [("/v1/users", "no-such-user"), ("/v1/rooms", "no-such-room")] {
+        let reply = server.get(&format!("{path}?name=Ada")).await;
+        reply.assert_problem(path, 404, kind, &["of that name"]);
+    }
     room_of(&server, 1).await;
+    let reply = server.get("/v1/users?name=Ada").await;
+    assert_eq!((reply.status, reply.json()), (200, json!({"user_id": 1})));
+    let reply = server.get("/v1/rooms?name=r").await;
+    assert_eq!((reply.status, reply.json()), (200, json!({"room_id": 1})));
     assert_eq!(server.get("/readyz").await.status, 200);
     let status = server.get("/v1/status").await;
     assert_eq!(status.json()["role"], "leader");

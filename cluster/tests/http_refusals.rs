@@ -94,6 +94,20 @@ fn bad_parameters() -> Vec<Case> {
         ("/v1/digest?index=x", &["index is \"x\""]),
         ("/v1/status?limit=1", &["\"limit\"", "none is taken here"]),
         ("/healthz?x=1", &["\"x\""]),
+        ("/v1/users", &["name is missing"]),
+        ("/v1/rooms?consistency=local", &["name is missing"]),
+        ("/v1/users?name=", &["0 characters", "1 to 64"]),
+        ("/v1/users?name", &["0 characters", "1 to 64"]),
+        ("/v1/rooms?name=a&name=b", &["name is given twice"]),
+        ("/v1/rooms?name=a%", &["\"a%\"", "two hexadecimal digits"]),
+        ("/v1/rooms?name=a%4", &["\"a%4\"", "two hexadecimal digits"]),
+        ("/v1/rooms?name=%+1", &["\"%+1\"", "two hexadecimal digits"]),
+        ("/v1/users?name=%c3", &["\"%c3\"", "UTF-8"]),
+        ("/v1/users?name=a%00b", &["control character"]),
+        (
+            "/v1/users?name=a&limit=1",
+            &["\"limit\"", "name, consistency, min_index"],
+        ),
     ] {
         cases.push((get(path), 400, "bad-request", says));
     }
@@ -302,8 +316,8 @@ async fn a_method_that_a_path_does_not_take_is_refused_with_those_that_it_does()
     let server = Server::start(&Fake::new()).await;
     for (method, path, allow) in [
         ("GET", "/v1/sessions", "POST"),
-        ("GET", "/v1/users", "POST"),
-        ("PUT", "/v1/rooms", "POST"),
+        ("PUT", "/v1/users", "GET, HEAD, POST"),
+        ("DELETE", "/v1/rooms", "GET, HEAD, POST"),
         ("POST", "/v1/rooms/1/members/2", "PUT"),
         ("POST", "/v1/rooms/1/members", "GET, HEAD"),
         ("DELETE", "/v1/rooms/1/messages", "GET, HEAD, POST"),
@@ -333,6 +347,10 @@ async fn limits_are_taken_to_the_last_character_and_no_further() {
     assert_eq!(server.post("/v1/users", &name(64)).await.status, 201);
     let reply = server.post("/v1/users", &name(65)).await;
     reply.assert_problem("name", 400, "bad-request", &["65 characters", "1 to 64"]);
+    let named = |chars: usize| format!("/v1/users?name={}", "%C3%A9".repeat(chars));
+    assert_eq!(server.get(&named(64)).await.status, 200);
+    let reply = server.get(&named(65)).await;
+    reply.assert_problem("named", 400, "bad-request", &["65 characters", "1 to 64"]);
 
     let room = |chars: usize| {
         json!({"name": "r", "description": "é".repeat(chars), "creator": 1}).to_string()

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_support::{Client, Fake, Server, post};
 use serde_json::json;
 use telegraft_cluster::chat::{
-    Action, Answer, ChatMessage, Digest, DigestAt, Outcome, Page, Query, SessionKey,
+    Action, Answer, ChatMessage, Digest, DigestAt, Outcome, Page, Query, QueryError, SessionKey,
 };
 use telegraft_cluster::http::{Consistency, DEFAULT_LIMIT, MAX_LIMIT, api};
 
@@ -135,7 +135,19 @@ async fn every_read_reaches_the_backend_as_it_was_asked() {
         page,
         limit,
     };
+    let user = |name: &str| Query::UserNamed {
+        name: name.to_owned(),
+    };
+    let room = |name: &str| Query::RoomNamed {
+        name: name.to_owned(),
+    };
     let cases = [
+        ("/v1/users?name=Ada", user("Ada")),
+        ("/v1/rooms?name=Ada", room("Ada")),
+        ("/v1/users?name=Ada+L%20x%2By", user("Ada L x+y")),
+        ("/v1/users?name=a=b%3D%26%25%2f%2F?", user("a=b=&%//?")),
+        ("/v1/rooms?name=caf%C3%A9%f0%9f%98%80", room("café😀")),
+        ("/v1/rooms?name=café", room("café")),
         (
             "/v1/rooms/5/messages",
             messages(Page::Latest, DEFAULT_LIMIT),
@@ -191,10 +203,17 @@ async fn every_read_reaches_the_backend_as_it_was_asked() {
         ("lease", Consistency::Lease),
         ("local", Consistency::Local),
     ] {
-        let path = format!("/v1/users/4/inbox?consistency={word}&min_index=42");
-        assert_eq!(server.get(&path).await.status, 200);
-        let (_, consistency, min_index, _) = backend.reads.lock().unwrap().pop().expect("one read");
-        assert_eq!((consistency, min_index), (meant, 42));
+        for path in [
+            "/v1/users/4/inbox?",
+            "/v1/users?name=x&",
+            "/v1/rooms?name=x&",
+        ] {
+            let path = format!("{path}consistency={word}&min_index=42");
+            assert_eq!(server.get(&path).await.status, 200);
+            let (_, consistency, min_index, _) =
+                backend.reads.lock().unwrap().pop().expect("one read");
+            assert_eq!((consistency, min_index), (meant, 42), "{path}");
+        }
     }
 }
 
@@ -265,6 +284,26 @@ async fn pages_have_the_shape_that_clients_parse() {
     backend.reads(Ok((Ok(Answer::Messages(Vec::new())), 9)));
     let reply = server.get("/v1/rooms/5/messages").await;
     assert_eq!(reply.json(), json!({"messages": [], "applied_index": 9}));
+}
+
+#[tokio::test]
+async fn users_and_rooms_are_found_by_their_names() {
+    let backend = Fake::new();
+    let server = Server::start(&backend).await;
+    backend.reads(Ok((Ok(Answer::User(7)), 9)));
+    let reply = server.get("/v1/users?name=Ada").await;
+    assert_eq!((reply.status, reply.json()), (200, json!({"user_id": 7})));
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    backend.reads(Ok((Ok(Answer::Room(8)), 9)));
+    let reply = server.get("/v1/rooms?name=lobby").await;
+    assert_eq!((reply.status, reply.json()), (200, json!({"room_id": 8})));
+
+    backend.reads(Ok((Err(QueryError::NoUserNamed), 9)));
+    let reply = server.get("/v1/users?name=Ada").await;
+    reply.assert_problem("user", 404, "no-such-user", &["no user of that name"]);
+    backend.reads(Ok((Err(QueryError::NoRoomNamed), 9)));
+    let reply = server.get("/v1/rooms?name=lobby").await;
+    reply.assert_problem("room", 404, "no-such-room", &["no room of that name"]);
 }
 
 #[tokio::test]

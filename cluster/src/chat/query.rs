@@ -13,6 +13,14 @@ impl Chat {
     /// and in the room's pages anyway.
     pub fn query(&self, query: &Query) -> Result<Found, QueryError> {
         match *query {
+            Query::UserNamed { ref name } => {
+                let user_id = self.users.named(name).ok_or(QueryError::NoUserNamed)?;
+                Ok(Found::User(user_id))
+            }
+            Query::RoomNamed { ref name } => {
+                let room_id = self.rooms.named(name).ok_or(QueryError::NoRoomNamed)?;
+                Ok(Found::Room(room_id))
+            }
             Query::Members {
                 room_id,
                 after,

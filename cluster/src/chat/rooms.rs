@@ -97,6 +97,11 @@ impl Rooms {
         self.by_id.get(position(id)?)
     }
 
+    /// The room of that name.
+    pub(super) fn named(&self, name: &str) -> Option<u64> {
+        self.by_name.get(name).copied()
+    }
+
     /// Makes the user a member; false if it was one. None if there is no such room.
     pub(super) fn join(&mut self, id: u64, user_id: u64, changes: &mut Changes) -> Option<bool> {
         let room = self.by_id.get_mut(position(id)?)?;

@@ -133,6 +133,16 @@ pub enum WriteError {
 /// A read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
+    /// The user of a name.
+    UserNamed {
+        /// Its name.
+        name: String,
+    },
+    /// The room of a name.
+    RoomNamed {
+        /// Its name.
+        name: String,
+    },
     /// A room's members, in order of their ids.
     Members {
         /// The room.
@@ -188,6 +198,10 @@ pub struct MessageRef {
 /// log indexes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
+    /// A user's id.
+    User(u64),
+    /// A room's id.
+    Room(u64),
     /// User ids and names.
     Members(Vec<(u64, String)>),
     /// Messages in the order of the answer.
@@ -210,6 +224,12 @@ pub enum QueryError {
     /// No such room.
     #[error("there is no room {0}")]
     NoSuchRoom(u64),
+    /// No user has that name.
+    #[error("there is no user of that name")]
+    NoUserNamed,
+    /// No room has that name.
+    #[error("there is no room of that name")]
+    NoRoomNamed,
 }
 
 /// A message with its body, as an answer carries it.
@@ -230,6 +250,10 @@ pub struct ChatMessage {
 /// A complete answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// A user's id.
+    User(u64),
+    /// A room's id.
+    Room(u64),
     /// User ids and names.
     Members(Vec<(u64, String)>),
     /// Messages, oldest first.

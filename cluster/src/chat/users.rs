@@ -44,6 +44,11 @@ impl Users {
         Some(&self.by_id.get(position(id)?)?.name)
     }
 
+    /// The user of that name.
+    pub(super) fn named(&self, name: &str) -> Option<u64> {
+        self.by_name.get(name).copied()
+    }
+
     /// The rooms of a user; none if there is no such user.
     pub(super) fn rooms(&self, id: u64) -> Option<&[u64]> {
         Some(&self.by_id.get(position(id)?)?.rooms)

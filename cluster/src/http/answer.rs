@@ -7,7 +7,8 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use super::api::{
-    InboxMessage, Member, Message, MessageSent, RoomCreated, SessionCreated, UserCreated,
+    InboxMessage, Member, Message, MessageSent, RoomCreated, RoomFound, SessionCreated,
+    UserCreated, UserFound,
 };
 use super::problem::Failure;
 use crate::chat::{Answer, ChatMessage, Outcome};
@@ -73,14 +74,16 @@ pub(super) fn outcome(outcome: Outcome) -> Result<Reply, Failure> {
     })
 }
 
-/// A page, written straight into the bytes that are sent.
-pub(super) fn page(answer: &Answer, applied_index: LogIndex) -> Reply {
+/// What a read has found; a page is written straight into the bytes that are sent.
+pub(super) fn found(answer: &Answer, applied_index: LogIndex) -> Reply {
     let room = |messages: &[ChatMessage]| {
         let texts: usize = messages.iter().map(|message| message.body.len()).sum();
         Vec::with_capacity(SMALL + texts + messages.len() * MESSAGE_OVERHEAD)
     };
     let mut bytes;
     match answer {
+        Answer::User(user_id) => return json(200, &UserFound { user_id: *user_id }),
+        Answer::Room(room_id) => return json(200, &RoomFound { room_id: *room_id }),
         Answer::Members(members) => {
             bytes = Vec::with_capacity(SMALL + members.len() * MESSAGE_OVERHEAD);
             list(&mut bytes, "members", members, |bytes, (user_id, name)| {

@@ -39,6 +39,13 @@ pub struct UserCreated {
     pub user_id: u64,
 }
 
+/// `GET /v1/users?name=`, answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserFound {
+    /// The user.
+    pub user_id: u64,
+}
+
 /// `POST /v1/rooms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +62,13 @@ pub struct NewRoom {
 /// `POST /v1/rooms`, answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomCreated {
+    /// The room.
+    pub room_id: u64,
+}
+
+/// `GET /v1/rooms?name=`, answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomFound {
     /// The room.
     pub room_id: u64,
 }

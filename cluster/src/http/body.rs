@@ -112,7 +112,8 @@ fn check_id(what: &str, id: u64) -> Result<u64, Failure> {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Failure> {
+/// Refuses what is no name of a user or a room.
+pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     let chars = name.chars().count();
     if !(1..=MAX_NAME_CHARS).contains(&chars) {
         return Err(Failure::bad_request(format!(

@@ -197,7 +197,7 @@ impl<B: Backend> Handler<B> {
                     self.deadline(marks),
                 )
                 .await?;
-            return Ok(answer::page(&answer?, applied_index));
+            return Ok(answer::found(&answer?, applied_index));
         }
         match target {
             Target::Status => Ok(answer::json(200, &self.backend.status().await?)),

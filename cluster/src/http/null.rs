@@ -2,7 +2,8 @@
 //!
 //! Requests are parsed and checked as ever. Answers have the shape and size that a cluster's
 //! would have, and nothing stands behind them: no consensus, no log, no names. A room or user
-//! that was never created is unknown, as it should be; who is a member is not asked.
+//! that was never created is unknown, as it should be; who is a member is not asked. Every name
+//! is that of the newest user or room.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -191,6 +192,14 @@ impl Null {
 
     fn find(&self, query: &Query) -> Result<Answer, QueryError> {
         match *query {
+            Query::UserNamed { .. } => match self.users.load(Ordering::Relaxed) {
+                0 => Err(QueryError::NoUserNamed),
+                newest => Ok(Answer::User(newest)),
+            },
+            Query::RoomNamed { .. } => match self.rooms.load(Ordering::Relaxed) {
+                0 => Err(QueryError::NoRoomNamed),
+                newest => Ok(Answer::Room(newest)),
+            },
             Query::Members {
                 room_id,
                 after,
@@ -299,6 +308,9 @@ impl Backend for Null {
             Outcome::Refused(match unknown {
                 QueryError::NoSuchUser(id) => WriteError::NoSuchUser(id),
                 QueryError::NoSuchRoom(id) => WriteError::NoSuchRoom(id),
+                QueryError::NoUserNamed | QueryError::NoRoomNamed => {
+                    unreachable!("writes name by ids")
+                }
             })
         }))
     }

@@ -239,8 +239,8 @@ impl From<WriteError> for Failure {
 impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
         let kind = match error {
-            QueryError::NoSuchUser(_) => NO_SUCH_USER,
-            QueryError::NoSuchRoom(_) => NO_SUCH_ROOM,
+            QueryError::NoSuchUser(_) | QueryError::NoUserNamed => NO_SUCH_USER,
+            QueryError::NoSuchRoom(_) | QueryError::NoRoomNamed => NO_SUCH_ROOM,
         };
         Failure::new(kind, error.to_string())
     }

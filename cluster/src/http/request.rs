@@ -6,6 +6,7 @@ use hyper::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
 
 use super::api::{FORWARD_HEADER, FORWARDED_HEADER, IDEMPOTENCY_HEADER, TIMEOUT_HEADER};
 use super::backend::Consistency;
+use super::body::check_name;
 use super::problem::{self, Failure, shown};
 use super::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::chat::{Page, Query, SessionKey};
@@ -65,9 +66,9 @@ impl Target {
     /// The methods that it takes, as `Allow` lists them.
     pub(super) fn allow(self) -> &'static str {
         match self {
-            Target::Sessions | Target::Users | Target::Rooms => "POST",
+            Target::Sessions => "POST",
             Target::Member { .. } => "PUT",
-            Target::Messages { .. } => "GET, HEAD, POST",
+            Target::Users | Target::Rooms | Target::Messages { .. } => "GET, HEAD, POST",
             Target::Members { .. }
             | Target::Inbox { .. }
             | Target::Status
@@ -81,6 +82,7 @@ impl Target {
     /// The query parameters that a GET of it takes.
     fn parameters(self) -> &'static [&'static str] {
         match self {
+            Target::Users | Target::Rooms => &["name", "consistency", "min_index"],
             Target::Members { .. } | Target::Inbox { .. } => {
                 &["after", "limit", "consistency", "min_index"]
             }
@@ -111,8 +113,9 @@ fn digits(text: &str) -> Option<u64> {
 }
 
 /// The query parameters, all that there are.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Parameters {
+    name: Option<String>,
     after: Option<u64>,
     before: Option<u64>,
     limit: Option<u64>,
@@ -151,6 +154,7 @@ impl Parameters {
             }
             let number = || id(name, value).map(Some);
             let again = match name {
+                "name" => given.name.replace(text("name", value)?).is_some(),
                 "after" => std::mem::replace(&mut given.after, number()?).is_some(),
                 "before" => std::mem::replace(&mut given.before, number()?).is_some(),
                 "limit" => std::mem::replace(&mut given.limit, number()?).is_some(),
@@ -181,10 +185,21 @@ impl Parameters {
         }
     }
 
+    /// The name that is looked for.
+    fn name(&self) -> Result<String, Failure> {
+        let name = self.name.clone().ok_or_else(|| {
+            Failure::bad_request("the query parameter name is missing: it says who is looked for")
+        })?;
+        check_name(&name)?;
+        Ok(name)
+    }
+
     /// What a GET of `target` reads from the chat; none where it reads something else.
     pub(super) fn query(&self, target: Target) -> Result<Option<Query>, Failure> {
         let limit = self.limit()?;
         Ok(Some(match target {
+            Target::Users => Query::UserNamed { name: self.name()? },
+            Target::Rooms => Query::RoomNamed { name: self.name()? },
             Target::Members { room_id } => Query::Members {
                 room_id,
                 after: self.after.unwrap_or(0),
@@ -212,6 +227,29 @@ impl Parameters {
             _ => return Ok(None),
         }))
     }
+}
+
+/// Any text, percent-encoded; a `+` is a space, as forms and most programs write it.
+fn text(what: &str, encoded: &str) -> Result<String, Failure> {
+    let wrong = |why| Failure::bad_request(format!("{what} is {}: {why}", shown(encoded)));
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digit = |at: usize| char::from(*rest.get(at)?).to_digit(16);
+                let (Some(high), Some(low)) = (digit(0), digit(1)) else {
+                    return Err(wrong("two hexadecimal digits must follow each %"));
+                };
+                rest = &rest[2..];
+                u8::try_from(high << 4 | low).expect("two hexadecimal digits are a byte")
+            }
+            other => *other,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| wrong("decoded, it must be UTF-8"))
 }
 
 fn consistency(text: &str) -> Result<Consistency, Failure> {

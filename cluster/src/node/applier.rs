@@ -380,6 +380,12 @@ impl Applier {
         }
         match self.chat.query(&read.query) {
             Err(error) => drop(read.reply.send(Ok((Err(error), applied)))),
+            Ok(Found::User(user_id)) => {
+                let _ = read.reply.send(Ok((Ok(Answer::User(user_id)), applied)));
+            }
+            Ok(Found::Room(room_id)) => {
+                let _ = read.reply.send(Ok((Ok(Answer::Room(room_id)), applied)));
+            }
             Ok(Found::Members(members)) => {
                 let answer = Answer::Members(members);
                 let _ = read.reply.send(Ok((Ok(answer), applied)));

@@ -89,6 +89,12 @@ impl Author {
         }
     }
 
+    /// A user's or a room's, whichever is asked for.
+    fn name(&mut self) -> String {
+        let kind = ["user", "room"][self.rng.random_range(0..2)];
+        format!("{kind} {}", self.rng.random_range(0..7))
+    }
+
     pub(super) fn query(&mut self, applied: LogIndex) -> Query {
         let limit = match self.rng.random_range(0..8) {
             0 => 0,
@@ -101,13 +107,15 @@ impl Author {
             2 => 0,
             _ => self.rng.random_range(0..applied + 2),
         };
-        match self.rng.random_range(0..4) {
-            0 => Query::Members {
+        match self.rng.random_range(0..6) {
+            0 => Query::UserNamed { name: self.name() },
+            1 => Query::RoomNamed { name: self.name() },
+            2 => Query::Members {
                 room_id: self.id(),
                 after: self.rng.random_range(0..7),
                 limit,
             },
-            1 => Query::Inbox {
+            3 => Query::Inbox {
                 user_id: self.id(),
                 after: point,
                 limit,

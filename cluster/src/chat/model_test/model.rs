@@ -227,7 +227,16 @@ impl Model {
 
     pub(super) fn query(&self, query: &Query, applied: LogIndex) -> Result<Found, QueryError> {
         let is_room = |id: u64| id >= 1 && id <= self.rooms.len() as u64;
+        let place = |at: Option<usize>| at.map(|at| at as u64 + 1);
         match *query {
+            Query::UserNamed { ref name } => {
+                let at = self.users.iter().position(|user| user == name);
+                place(at).map(Found::User).ok_or(QueryError::NoUserNamed)
+            }
+            Query::RoomNamed { ref name } => {
+                let at = self.rooms.iter().position(|room| room.name == *name);
+                place(at).map(Found::Room).ok_or(QueryError::NoRoomNamed)
+            }
             Query::Members { room_id, .. } | Query::Messages { room_id, .. }
                 if !is_room(room_id) =>
             {
