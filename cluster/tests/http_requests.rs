@@ -2,6 +2,7 @@
 
 mod http_support;
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -348,6 +349,15 @@ async fn the_state_of_a_replica_can_be_asked_for() {
         text.contains("\ntelegraft_http_answers_total{status=\"5xx\"} 1\n"),
         "{text}"
     );
+    if Path::new("/proc/self/stat").exists() {
+        let value = |name| {
+            let mut lines = text.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            value.unwrap().parse::<f64>().unwrap()
+        };
+        assert!(value("process_cpu_seconds_total") >= 0.0);
+        assert!(value("process_resident_anonymous_bytes") >= 4096.0);
+    }
     assert!(
         text.ends_with("\n# EOF\n") && text.matches("# EOF").count() == 1,
         "{text}"

@@ -68,6 +68,9 @@ fn a_full_restart_keeps_what_was_synced_and_one_without_syncs_does_not() {
             };
             log.append(vec![append]).unwrap();
         }
+        let written = log.written();
+        assert_eq!(written.syncs, kept, "{durability:?}");
+        assert!((2400..4000).contains(&written.bytes), "{written:?}");
         // Some seed lets nothing through that was not synced.
         let least = (0..20)
             .map(|seed| {

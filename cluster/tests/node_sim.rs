@@ -312,6 +312,45 @@ fn a_full_restart_keeps_everything() {
 }
 
 #[test]
+fn a_replica_counts_what_it_writes_and_where_the_time_goes() {
+    simulate(async {
+        let cluster = Cluster::start(9, 1, Mailbox::Lanes).await;
+        let value = |name: &str| {
+            let text = cluster.nodes[&1].0.metrics();
+            let mut lines = text.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            let value = value.unwrap_or_else(|| panic!("{name}: {text}"));
+            value.parse::<f64>().unwrap()
+        };
+        cluster
+            .write(Action::CreateUser { name: "ada".into() }, None)
+            .await;
+        let (bytes, syncs) = (
+            "telegraft_log_written_bytes_total",
+            "telegraft_log_syncs_total",
+        );
+        let before = (value(bytes), value(syncs));
+        let room = Action::CreateRoom {
+            name: "lobby".into(),
+            description: "x".repeat(500),
+            creator: 1,
+        };
+        cluster.write(room, None).await;
+        let written = value(bytes) - before.0;
+        assert!((500.0..1000.0).contains(&written), "{written} bytes");
+        assert_eq!(value(syncs) - before.1, 1.0);
+        for stage in ["queue", "replication", "apply"] {
+            let count = format!("telegraft_stage_seconds_count{{stage=\"{stage}\"}}");
+            assert_eq!(value(&count), 2.0, "{stage}");
+        }
+        // The leader's first entry and its term, too.
+        let count = "telegraft_stage_seconds_count{stage=\"log_write\"}";
+        assert!(value(count) >= 3.0);
+        assert!(value("telegraft_log_sync_seconds_count") >= 3.0);
+    });
+}
+
+#[test]
 fn a_failed_sync_stops_the_node_and_acknowledges_nothing() {
     simulate(async {
         let cluster = Cluster::start(5, 1, Mailbox::Lanes).await;

@@ -16,6 +16,7 @@ use super::backend::{Backend, Refusal};
 use super::body;
 use super::forward::Forwarder;
 use super::problem::{self, Failure};
+use super::process;
 use super::request::{self, Marks, Parameters, Target};
 use super::{HttpOptions, MAX_URI_BYTES};
 use crate::chat::DigestAt;
@@ -223,7 +224,7 @@ impl<B: Backend> Handler<B> {
             },
             Target::Metrics => Ok(answer::metrics(
                 self.backend.metrics(),
-                &self.counters.text(),
+                &[self.counters.text(), process::text()].concat(),
             )),
             // The process lives, and that is all that is asked.
             _ => Ok(answer::well()),

@@ -12,6 +12,7 @@
 //! | `answer.rs` | answers as bytes |
 //! | `problem.rs` | every kind of error, with its status |
 //! | `forward.rs` | requests passed on to the leader |
+//! | `process.rs` | what the process has used, for `/metrics` |
 //! | `null.rs` | the null system: the same server with nothing behind it |
 //!
 //! A connection carries one request at a time and is a task of its own, so what is open is
@@ -27,6 +28,7 @@ mod handler;
 mod io;
 mod null;
 mod problem;
+mod process;
 mod request;
 
 pub use backend::{

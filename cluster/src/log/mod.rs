@@ -58,7 +58,7 @@ use std::path::{Path, PathBuf};
 pub use identity::{DirectoryLock, Identity, IdentityError};
 pub use known_peers::KnownPeers;
 pub use reader::LogReader;
-pub use writer::Log;
+pub use writer::{Log, Written};
 
 use crate::codec::DecodeError;
 use crate::raft::{LogIndex, Restored};

@@ -68,6 +68,16 @@ struct Waiting {
     entries: std::vec::IntoIter<Entry>,
 }
 
+/// What has been written since the log was opened: its batches. What preparing a segment
+/// takes is not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Bytes of batches, all that is in them.
+    pub bytes: u64,
+    /// How often they were synced (fdatasync).
+    pub syncs: u64,
+}
+
 /// The writing side. It blocks; one thread owns it.
 #[derive(Debug)]
 pub struct Log {
@@ -92,6 +102,7 @@ pub struct Log {
     /// The last append that was handed over.
     accepted: u64,
     out_of_space: bool,
+    written: Written,
     poisoned: Option<String>,
 }
 
@@ -148,6 +159,7 @@ impl Log {
             waiting_hard_state: None,
             accepted: 0,
             out_of_space: false,
+            written: Written::default(),
             poisoned: None,
         };
         let last_index = log.contents.last.1;
@@ -203,6 +215,11 @@ impl Log {
     /// Whether entries wait because no segment could be allocated (the disk is full).
     pub fn out_of_space(&self) -> bool {
         self.out_of_space
+    }
+
+    /// What has been written since this was opened.
+    pub fn written(&self) -> Written {
+        self.written
     }
 
     /// A reader over what is durable.
@@ -329,7 +346,9 @@ impl Log {
         if self.options.durability == Durability::Fsync {
             file.sync_data()
                 .map_err(LogError::io("cannot sync", path))?;
+            self.written.syncs += 1;
         }
+        self.written.bytes += bytes.len() as u64;
         *end += bytes.len() as u64;
         self.next_batch += 1;
 

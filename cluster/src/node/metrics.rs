@@ -10,6 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::log::Written;
+
 /// Buckets of all durations: from 10 µs, each 1.6 times the one before, to 27 s.
 fn durations() -> Histogram {
     Histogram::new(exponential_buckets(1e-5, 1.6, 32))
@@ -41,6 +43,7 @@ pub(crate) struct Metrics {
     /// One write and its fdatasync.
     sync: Histogram,
     log_bytes: Counter,
+    log_syncs: Counter,
     /// Connections and frames from peers that were refused.
     pub(crate) peer_rejects: Family<Reason, Counter>,
     /// Frames to or from peers that were dropped because a bound was reached.
@@ -71,6 +74,7 @@ impl Metrics {
             apply: stage("apply"),
             sync: durations(),
             log_bytes: Counter::default(),
+            log_syncs: Counter::default(),
             peer_rejects: Family::default(),
             frames_dropped: Family::default(),
             overloaded: Family::default(),
@@ -98,9 +102,14 @@ impl Metrics {
         );
         registry.register_with_unit(
             "log_written",
-            "Entries written to the log",
+            "Written to the log",
             Unit::Bytes,
             metrics.log_bytes.clone(),
+        );
+        registry.register(
+            "log_syncs",
+            "fdatasyncs of the log",
+            metrics.log_syncs.clone(),
         );
         registry.register(
             "peer_rejects",
@@ -151,10 +160,11 @@ impl Metrics {
         }
     }
 
-    /// One write of `bytes` of entries and its sync took so long.
-    pub(crate) fn log_synced(&self, took: Duration, bytes: u64) {
+    /// One write and its sync took so long, and had written this before and that after it.
+    pub(crate) fn log_synced(&self, took: Duration, before: Written, after: Written) {
         self.sync.observe(took.as_secs_f64());
-        self.log_bytes.inc_by(bytes);
+        self.log_bytes.inc_by(after.bytes - before.bytes);
+        self.log_syncs.inc_by(after.syncs - before.syncs);
     }
 
     /// A connection or frame from a peer was refused.

@@ -47,24 +47,20 @@ impl LogWriter {
     fn write(&mut self, first: Queued) -> Result<Completion, LogError> {
         let mut appends = Vec::new();
         let mut times = Vec::new();
-        let mut bytes = 0;
         let mut next = Some(first);
         while let Some(Queued { append, at }) = next {
             if let Some(append) = append {
-                bytes += append
-                    .entries
-                    .iter()
-                    .map(|entry| entry.encoded_len() as u64)
-                    .sum::<u64>();
                 appends.push(append);
                 times.push(at);
             }
             next = self.queue.try_recv().ok();
         }
+        let before = self.log.written();
         let started = self.clock.now();
         let completion = self.log.append(appends)?;
         let done = self.clock.now();
-        self.metrics.log_synced(done.since(started), bytes);
+        self.metrics
+            .log_synced(done.since(started), before, self.log.written());
         for at in times {
             self.metrics.log_write.observe(done.since(at).as_secs_f64());
         }
