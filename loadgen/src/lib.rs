@@ -12,6 +12,7 @@ pub mod plan;
 pub mod recorder;
 pub mod results;
 pub mod routes;
+pub mod scrape;
 pub mod setup;
 pub mod suite;
 pub mod values;

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 use telegraft_loadgen::results::{
-    BuildInfo, Environment, IntervalRow, LatencyUs, MAX_LATENCY_US, ResultDir, ResultsError, Row,
-    RunRow, SCHEMA_VERSION, add, latency_histogram,
+    BuildInfo, ClusterRow, Environment, IntervalRow, LatencyUs, MAX_LATENCY_US, ResultDir,
+    ResultsError, Row, RunRow, SCHEMA_VERSION, add, latency_histogram,
 };
 
 /// 2026-03-01T12:30:05Z.
@@ -86,6 +86,34 @@ fn interval_row(second: u32) -> IntervalRow {
     }
 }
 
+fn cluster_row(second: u32, role: &str) -> ClusterRow {
+    let known = (role != "unreachable").then_some(u64::from(second));
+    ClusterRow {
+        schema_version: SCHEMA_VERSION,
+        run_id: "a-1".to_owned(),
+        second,
+        replica: 3,
+        role: role.to_owned(),
+        term: known,
+        commit_index: known,
+        applied_index: known,
+        last_index: known,
+        lag_entries: known,
+        cpu_cores: known.map(|_| 0.375),
+        anon_bytes: known,
+        log_bytes_per_s: known.map(|_| 1e6),
+        fdatasyncs_per_s: None,
+        queue_p50_us: known,
+        queue_p99_us: None,
+        log_write_p50_us: known,
+        log_write_p99_us: None,
+        commit_p50_us: known,
+        commit_p99_us: None,
+        apply_p50_us: known,
+        apply_p99_us: None,
+    }
+}
+
 fn new_dir(root: &Path) -> ResultDir {
     ResultDir::create(root, "default", started_at()).unwrap()
 }
@@ -136,6 +164,12 @@ fn rows_come_back_as_they_were_written() {
     let read = dir.read_intervals().unwrap();
     let read: Vec<IntervalRow> = read.rows.into_iter().map(|(_, row)| row).collect();
     assert_eq!(read, intervals);
+
+    let cluster = [cluster_row(0, "leader"), cluster_row(0, "unreachable")];
+    dir.append_cluster(&cluster).unwrap();
+    let read = dir.read_cluster().unwrap();
+    let read: Vec<ClusterRow> = read.rows.into_iter().map(|(_, row)| row).collect();
+    assert_eq!(read, cluster);
 }
 
 /// The names are an interface: `interfaces` of other programs read these files too.
@@ -145,6 +179,7 @@ fn the_columns_are_the_documented_ones() {
     let dir = new_dir(root.path());
     dir.append_run(&[run_row("a-1", "send")]).unwrap();
     dir.append_intervals(&[interval_row(3)]).unwrap();
+    dir.append_cluster(&[cluster_row(3, "leader")]).unwrap();
     let head = |file: &str| {
         let text = fs::read_to_string(dir.path().join(file)).unwrap();
         text.lines().next().unwrap().to_owned()
@@ -164,12 +199,26 @@ fn the_columns_are_the_documented_ones() {
         "schema_version,run_id,second,op,ok,failed,unknown,response_p50_us,response_p99_us,\
          response_max_us,failures"
     );
+    assert_eq!(
+        head("cluster.csv"),
+        "schema_version,run_id,second,replica,role,term,commit_index,applied_index,last_index,\
+         lag_entries,cpu_cores,anon_bytes,log_bytes_per_s,fdatasyncs_per_s,queue_p50_us,\
+         queue_p99_us,log_write_p50_us,log_write_p99_us,commit_p50_us,commit_p99_us,\
+         apply_p50_us,apply_p99_us"
+    );
 
     // What serde writes is what the list of columns says.
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.serialize(run_row("a-1", "send")).unwrap();
-    let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
-    assert_eq!(text.lines().next().unwrap(), RunRow::COLUMNS.join(","));
+    fn written<T: Row>(row: &T) -> String {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.serialize(row).unwrap();
+        let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+        text.lines().next().unwrap().to_owned()
+    }
+    let (run, interval) = (run_row("a-1", "send"), interval_row(3));
+    assert_eq!(written(&run), RunRow::COLUMNS.join(","));
+    assert_eq!(written(&interval), IntervalRow::COLUMNS.join(","));
+    let cluster = cluster_row(3, "leader");
+    assert_eq!(written(&cluster), ClusterRow::COLUMNS.join(","));
 }
 
 #[test]

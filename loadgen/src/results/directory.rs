@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::environment::Environment;
 use super::error::ResultsError;
 use super::hlog::{Hlog, HlogWriter};
-use super::rows::{IntervalRow, RunRow};
+use super::rows::{ClusterRow, IntervalRow, RunRow};
 use super::table::{self, Rows};
 use super::{SCHEMA_VERSION, utc};
 
@@ -139,6 +139,14 @@ impl ResultDir {
         table::append(&self.path, rows)
     }
 
+    /// Appends the rows of one run to `cluster.csv`.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn append_cluster(&self, rows: &[ClusterRow]) -> Result<(), ResultsError> {
+        table::append(&self.path, rows)
+    }
+
     /// Begins `latency/<run_id>.total.hlog`: one histogram per operation for the whole run.
     ///
     /// # Errors
@@ -224,6 +232,14 @@ impl ResultDir {
     /// # Errors
     /// When it cannot be read at all; bad rows are told beside the good ones.
     pub fn read_intervals(&self) -> Result<Rows<IntervalRow>, ResultsError> {
+        table::read(&self.path)
+    }
+
+    /// Reads `cluster.csv`.
+    ///
+    /// # Errors
+    /// When it cannot be read at all; bad rows are told beside the good ones.
+    pub fn read_cluster(&self) -> Result<Rows<ClusterRow>, ResultsError> {
         table::read(&self.path)
     }
 

@@ -17,7 +17,7 @@ pub use error::{Problem, ResultsError};
 pub use hlog::{
     Hlog, HlogInterval, HlogWriter, MAX_LATENCY_US, SERVICE_SUFFIX, add, latency_histogram,
 };
-pub use rows::{IntervalRow, LatencyUs, RunRow};
+pub use rows::{ClusterRow, IntervalRow, LatencyUs, RunRow};
 pub use table::{Row, Rows};
 
 /// The version of every file's format here; a reader refuses newer ones.

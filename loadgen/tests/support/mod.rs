@@ -7,6 +7,7 @@
 )]
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use telegraft_cluster::http::Consistency;
@@ -48,6 +49,7 @@ pub enum Reply {
 pub struct Scripted {
     pub url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    connections: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -57,9 +59,12 @@ impl Scripted {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&seen);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
         let script = Arc::new(Mutex::new(script));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::Relaxed);
                 let (script, log) = (Arc::clone(&script), Arc::clone(&log));
                 tokio::spawn(async move {
                     // A client may go away at any time.
@@ -71,7 +76,17 @@ impl Scripted {
                 });
             }
         });
-        Scripted { url, seen, task }
+        Scripted {
+            url,
+            seen,
+            connections,
+            task,
+        }
+    }
+
+    /// How many connections there were.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Everything that was asked.

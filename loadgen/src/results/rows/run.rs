@@ -1,9 +1,9 @@
-//! What a row of the CSV files is.
+//! `runs.csv`, and what a latency percentile is.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::table::{Row, finite, plain_name};
+use crate::results::table::{Row, finite, plain_name};
 
 /// A latency percentile, in microseconds, or the fact that too many operations never
 /// completed for it to be known (printed as `>timeout`).
@@ -78,7 +78,7 @@ impl<'de> Deserialize<'de> for LatencyUs {
 /// One row of `runs.csv`: a run and one of its operations (`all`: together).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
-    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
+    /// [`SCHEMA_VERSION`](crate::results::SCHEMA_VERSION).
     pub schema_version: u32,
     /// Unique in its directory, as `telegraft-3-write-heavy-t1`.
     pub run_id: String,
@@ -172,33 +172,6 @@ pub struct RunRow {
     pub failover_ms: Option<f64>,
 }
 
-/// One row of `intervals.csv`: one second of a run, and one operation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct IntervalRow {
-    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
-    pub schema_version: u32,
-    /// The run.
-    pub run_id: String,
-    /// The interval's start, in seconds since measuring began.
-    pub second: u32,
-    /// `send`, `read`, …
-    pub op: String,
-    /// Operations that succeeded in it.
-    pub ok: u64,
-    /// That surely had no effect.
-    pub failed: u64,
-    /// Of which nobody knows what came.
-    pub unknown: u64,
-    /// Median response time.
-    pub response_p50_us: Option<u64>,
-    /// 99th percentile of response time.
-    pub response_p99_us: Option<u64>,
-    /// The longest response time.
-    pub response_max_us: Option<u64>,
-    /// Failures by kind, as `503:12 timeout:1`; empty when there are none.
-    pub failures: String,
-}
-
 impl Row for RunRow {
     const FILE: &'static str = "runs.csv";
     const COLUMNS: &'static [&'static str] = &[
@@ -261,28 +234,5 @@ impl Row for RunRow {
         finite("generator_cpu_cores", Some(self.generator_cpu_cores))?;
         finite("cluster_cpu_cores", Some(self.cluster_cpu_cores))?;
         finite("failover_ms", self.failover_ms)
-    }
-}
-
-impl Row for IntervalRow {
-    const FILE: &'static str = "intervals.csv";
-    const COLUMNS: &'static [&'static str] = &[
-        "schema_version",
-        "run_id",
-        "second",
-        "op",
-        "ok",
-        "failed",
-        "unknown",
-        "response_p50_us",
-        "response_p99_us",
-        "response_max_us",
-        "failures",
-    ];
-    const OPTIONAL: &'static [&'static str] = &[];
-
-    fn check(&self) -> Result<(), String> {
-        plain_name("run_id", &self.run_id)?;
-        plain_name("op", &self.op)
     }
 }
