@@ -6,6 +6,7 @@ pub mod body;
 pub mod call;
 pub mod client;
 pub mod closed;
+pub mod draw;
 pub mod findings;
 pub mod ledger;
 pub mod plan;
