@@ -15,5 +15,6 @@ pub mod results;
 pub mod routes;
 pub mod scrape;
 pub mod setup;
+pub mod steady;
 pub mod suite;
 pub mod values;
