@@ -15,10 +15,6 @@ pub(crate) enum Exit {
     /// The cluster broke a promise.
     Inconsistent = 3,
     /// A workload's SLO was missed.
-    #[allow(
-        dead_code,
-        reason = "no command judges an SLO yet; the number is taken"
-    )]
     SloMissed = 99,
     /// A signal ended it; what it had by then is kept.
     Interrupted = 105,

@@ -4,6 +4,8 @@ mod args;
 mod bench;
 mod cluster;
 mod exit;
+mod find_max;
+mod load;
 mod node;
 mod null;
 mod report;
@@ -27,6 +29,8 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   telegraft bench                  load fresh clusters of 1, 3 and 5 replicas, and report
+  telegraft load chat --target URL  load a cluster that is up, anywhere
+  telegraft find-max chat          the highest rate that still meets the SLO
   telegraft cluster --replicas 3   a cluster to play with, until Ctrl-C
   telegraft report results/DIR     the report of a result directory again
 
@@ -37,6 +41,8 @@ part); NO_COLOR is honoured.";
 #[derive(Debug, Subcommand)]
 enum Command {
     Bench(bench::Args),
+    Load(load::Args),
+    FindMax(find_max::Args),
     Cluster(cluster::Args),
     Node(node::Args),
     Null(null::Args),
@@ -46,6 +52,8 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Bench(args) => bench::run(args),
+        Command::Load(args) => load::run(args),
+        Command::FindMax(args) => find_max::run(args),
         Command::Cluster(args) => cluster::run(args),
         Command::Node(args) => node::run(args),
         Command::Null(args) => null::run(args),

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use telegraft_loadgen::bench::BenchError;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -59,6 +60,31 @@ impl Interrupts {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// Completes when the user asks to end: whoever asks twice does not want to wait, and the process
+/// ends. (Its replicas go with it.) Inside a runtime.
+pub(crate) fn interrupt() -> Result<impl Future<Output = ()> + Send, Failure> {
+    let mut interrupts = Interrupts::new()?;
+    Ok(async move {
+        interrupts.next().await;
+        tokio::spawn(async move {
+            interrupts.next().await;
+            std::process::exit(Exit::Interrupted as i32);
+        });
+    })
+}
+
+/// How a job's error ends the command.
+pub(crate) fn failure(error: BenchError) -> Failure {
+    match error {
+        BenchError::Suite(_)
+        | BenchError::Trace(_)
+        | BenchError::Faults(_)
+        | BenchError::Search(_)
+        | BenchError::Record { .. } => Failure::usage(error),
+        _ => Failure::failed(error),
     }
 }
 

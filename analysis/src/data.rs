@@ -1,37 +1,66 @@
-//! Reads a result directory: all that can be read, and what could not.
+//! What result directories hold, shares of one run brought together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use telegraft_loadgen::results::{
-    Environment, Hlog, Problem, ResultDir, ResultsError, Row as _, RunRow,
-};
+use telegraft_loadgen::results::{Environment, Problem, ResultDir, RunRow, add};
+
+use crate::AnalysisError;
+use crate::read::{self, Directory};
+use crate::shards::{self, Shares};
 
 /// What `audit` reads where it found nothing wrong.
-const AUDIT_FINE: [&str; 2] = ["ok", "skipped"];
+pub(crate) const AUDIT_FINE: [&str; 2] = ["ok", "skipped"];
+
+/// What `verdict` reads where a run counts.
+pub(crate) const VALID: &str = "valid";
 
 /// The operation that is all of them together.
 pub(crate) const ALL: &str = "all";
 
-/// A result directory's content.
+/// The content of one result directory or several.
 #[derive(Debug)]
 pub(crate) struct Data {
-    /// `suite.toml`.
-    pub(crate) suite: Option<String>,
-    pub(crate) environment: Option<Environment>,
-    /// In the order of the file.
+    /// In the order in which they were given.
+    pub(crate) sources: Vec<Source>,
+    /// In the order of the directories and their files.
     pub(crate) runs: Vec<Run>,
     /// What was left out of the report, and why.
     pub(crate) problems: Vec<Problem>,
 }
 
-/// One run.
+/// One result directory.
 #[derive(Debug)]
+pub(crate) struct Source {
+    /// The directory's name, or its path where several have the same name.
+    pub(crate) name: String,
+    /// `suite.toml`.
+    pub(crate) suite: Option<String>,
+    pub(crate) environment: Option<Environment>,
+    /// How many runs it holds, or shares of them.
+    pub(crate) runs: usize,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
 pub(crate) struct Run {
+    /// Its id, with the directory where several directories have that id.
+    pub(crate) name: String,
     /// One for each operation, at least one.
     pub(crate) rows: Vec<RunRow>,
     /// By tag, as far as they could be read.
     pub(crate) latencies: BTreeMap<String, Histogram<u64>>,
+    /// When what counted began, since the epoch.
+    pub(crate) start: Option<Duration>,
+    /// The directory that it is from; of shares, the first one's.
+    pub(crate) source: usize,
+    /// The first directory that was made under the same circumstances. Trials of others are no
+    /// trials of the same.
+    pub(crate) circumstances: usize,
+    /// What it was put together from, where several generators shared the load.
+    pub(crate) shares: Option<Shares>,
 }
 
 impl Run {
@@ -52,7 +81,18 @@ impl Run {
 
     /// Whether its numbers count.
     pub(crate) fn valid(&self) -> bool {
-        self.audit_fine() && self.rows.iter().all(|row| row.verdict == "valid")
+        let complete = self.shares.as_ref().is_none_or(Shares::complete);
+        complete && self.audit_fine() && self.rows.iter().all(|row| row.verdict == VALID)
+    }
+
+    /// What its rows say of its validity, each thing once.
+    pub(crate) fn verdict(&self) -> String {
+        let verdict = distinct(self.rows.iter().map(|row| &*row.verdict), VALID);
+        match self.shares.as_ref().filter(|shares| !shares.complete()) {
+            None => verdict,
+            Some(shares) if verdict == VALID => format!("incomplete: {}", shares.wrong()),
+            Some(shares) => format!("{verdict}; incomplete: {}", shares.wrong()),
+        }
     }
 
     /// A count over all operations: what the row `all` says, or the sum.
@@ -60,6 +100,14 @@ impl Run {
         match self.row(ALL) {
             Some(all) => count(all),
             None => self.rows.iter().map(count).sum(),
+        }
+    }
+
+    /// Successful operations of all kinds per second.
+    pub(crate) fn ok_per_s(&self) -> f64 {
+        match self.row(ALL) {
+            Some(all) => all.ok_per_s,
+            None => self.rows.iter().map(|row| row.ok_per_s).sum(),
         }
     }
 
@@ -80,7 +128,7 @@ impl Run {
             let one = self.latencies.get(&format!("{}{suffix}", row.op))?;
             match &mut sum {
                 None => sum = Some(one.clone()),
-                Some(sum) => telegraft_loadgen::results::add(sum, one),
+                Some(sum) => add(sum, one),
             }
         }
         sum
@@ -94,154 +142,118 @@ pub(crate) fn missed(row: &RunRow) -> u64 {
         .saturating_add(row.unfinished)
 }
 
+/// What several say, each thing once, beside `fine`.
+pub(crate) fn distinct<'a>(values: impl Iterator<Item = &'a str>, fine: &str) -> String {
+    let mut found: Vec<&str> = Vec::new();
+    for value in values {
+        if value != fine && !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    if found.is_empty() {
+        return fine.to_owned();
+    }
+    found.join("; ")
+}
+
 impl Data {
-    pub(crate) fn read(dir: &ResultDir) -> Data {
-        let mut problems = Vec::new();
-        let mut told = |error: ResultsError| problems.push(problem(error));
-        let suite = dir.read_suite().map_err(&mut told).ok();
-        let environment = dir.read_environment().map_err(&mut told).ok();
-        let (rows, bad) = match dir.read_runs() {
-            Ok(read) => (read.rows, read.problems),
-            Err(error) => (Vec::new(), vec![problem(error)]),
-        };
-        problems.extend(bad);
-
-        let mut runs: Vec<Run> = Vec::new();
-        for (line, row) in rows {
-            let run = runs.iter_mut().find(|run| run.any().run_id == row.run_id);
-            match run {
-                None => runs.push(Run {
-                    rows: vec![row],
-                    latencies: BTreeMap::new(),
-                }),
-                Some(run) if run.row(&row.op).is_none() => run.rows.push(row),
-                Some(_) => problems.push(Problem {
-                    file: RunRow::FILE.to_owned(),
-                    line: Some(line),
-                    reason: format!(
-                        "{} has a row for {} already: the first one counts",
-                        row.run_id, row.op
-                    ),
-                }),
-            }
-        }
+    /// Reads the directories `paths`. One that is no result directory and holds some stands for
+    /// these.
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Data, AnalysisError> {
         let mut data = Data {
-            suite,
-            environment,
-            runs,
-            problems,
+            sources: Vec::new(),
+            runs: Vec::new(),
+            problems: Vec::new(),
         };
-        data.note_unrecorded_runs(dir);
-        for at in 0..data.runs.len() {
-            data.read_latencies(dir, at);
+        let mut directories: Vec<PathBuf> = Vec::new();
+        for path in paths {
+            for found in read::directories(path)? {
+                let same =
+                    |other: &&PathBuf| other.canonicalize().ok() == found.canonicalize().ok();
+                match directories.iter().find(same) {
+                    None => directories.push(found),
+                    Some(_) => data.problems.push(Problem {
+                        file: found.display().to_string(),
+                        line: None,
+                        reason: "it was given twice: it counts once".to_owned(),
+                    }),
+                }
+            }
         }
-        data
+        let names = names(&directories);
+        for (path, name) in directories.iter().zip(names) {
+            let mut read = Directory::read(&ResultDir::open(path)?);
+            if directories.len() > 1 {
+                for problem in &mut read.problems {
+                    problem.file = format!("{name}/{}", problem.file);
+                }
+            }
+            data.problems.append(&mut read.problems);
+            let source = Source {
+                name,
+                suite: read.suite,
+                environment: read.environment,
+                runs: read.runs.len(),
+            };
+            let same = |other: &Source| same_circumstances(other, &source);
+            let circumstances = data.sources.iter().position(same);
+            let at = data.sources.len();
+            for run in &mut read.runs {
+                run.source = at;
+                run.circumstances = circumstances.unwrap_or(at);
+            }
+            data.sources.push(source);
+            data.runs.append(&mut read.runs);
+        }
+        shards::merge(&mut data);
+        data.name_runs();
+        Ok(data)
     }
 
-    /// A run whose seconds are there and whose result is not was cut off.
-    fn note_unrecorded_runs(&mut self, dir: &ResultDir) {
-        let read = match dir.read_intervals() {
-            Ok(read) => read,
-            Err(error) => return self.problems.push(problem(error)),
-        };
-        self.problems.extend(read.problems);
-        let begun: BTreeSet<&str> = read.rows.iter().map(|(_, row)| &*row.run_id).collect();
-        for run_id in begun {
-            if !self.runs.iter().any(|run| run.any().run_id == run_id) {
-                self.problems.push(Problem {
-                    file: RunRow::FILE.to_owned(),
-                    line: None,
-                    reason: format!(
-                        "{run_id} was begun and has no whole row here: it is in no table"
-                    ),
-                });
-            }
-        }
+    /// The name of the directory that a run is from.
+    pub(crate) fn source_of(&self, run: &Run) -> &str {
+        &self.sources[run.source].name
     }
 
-    fn read_latencies(&mut self, dir: &ResultDir, at: usize) {
-        let run = &mut self.runs[at];
-        let log: Hlog = match dir.read_total_hlog(&run.any().run_id) {
-            Ok(log) => log,
-            Err(error) => return self.problems.push(problem(error)),
-        };
-        self.problems.extend(log.problems.iter().cloned());
-        let tags: BTreeSet<&str> = log.intervals.iter().map(|i| &*i.tag).collect();
-        for tag in tags {
-            if let Some(histogram) = log.merged(tag) {
-                run.latencies.insert(tag.to_owned(), histogram);
+    fn name_runs(&mut self) {
+        let ids: Vec<String> = self.runs.iter().map(|run| run.name.clone()).collect();
+        for run in &mut self.runs {
+            if ids.iter().filter(|id| **id == run.name).count() > 1 {
+                run.name = format!("{}/{}", self.sources[run.source].name, run.name);
             }
-        }
-        // A histogram that lacks operations, or has too many, would give other percentiles.
-        let file = format!("latency/{}.total.hlog", run.any().run_id);
-        let mut wrong = Vec::new();
-        for row in run.operations() {
-            let held = run.latencies.get(&row.op).map(Histogram::len);
-            if held.is_some_and(|held| held != row.ok) || (held.is_none() && row.ok > 0) {
-                wrong.push(row.op.clone());
-                self.problems.push(Problem {
-                    file: file.clone(),
-                    line: None,
-                    reason: format!(
-                        "it has {} latencies of {}, and {} succeeded by {}: left out",
-                        held.unwrap_or(0),
-                        row.op,
-                        row.ok,
-                        RunRow::FILE
-                    ),
-                });
-            }
-        }
-        for op in wrong {
-            run.latencies.retain(|tag, _| {
-                *tag != op
-                    && !tag
-                        .strip_prefix(&op)
-                        .is_some_and(|rest| rest.starts_with('-'))
-                    && tag != ALL
-                    && !tag.starts_with("all-")
-            });
         }
     }
 }
 
-fn problem(error: ResultsError) -> Problem {
-    match error {
-        ResultsError::Unreadable(problem) => problem,
-        ResultsError::Newer { ref file, line, .. } => Problem {
-            file: file.clone(),
-            line: Some(line),
-            reason: reason_of(&error, file),
-        },
-        ResultsError::Io {
-            action,
-            path,
-            source,
-        } => Problem {
-            file: path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
-            line: None,
-            reason: format!("cannot {action} it: {source}"),
-        },
-        ResultsError::Name(name) => Problem {
-            file: "latency".to_owned(),
-            line: None,
-            reason: format!("{name:?} is no name of a run"),
-        },
-    }
+/// What the directories are called: their last names, or all of the path where these are equal.
+fn names(directories: &[PathBuf]) -> Vec<String> {
+    let last = |path: &Path| {
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        name.unwrap_or_else(|| path.display().to_string())
+    };
+    let unique: BTreeSet<String> = directories.iter().map(|path| last(path)).collect();
+    let all_differ = unique.len() == directories.len();
+    directories
+        .iter()
+        .map(|path| match all_differ {
+            true => last(path),
+            false => path.display().to_string(),
+        })
+        .collect()
 }
 
-/// The error's text without the place, which is told beside it.
-fn reason_of(error: &ResultsError, file: &str) -> String {
-    let text = error.to_string();
-    match text
-        .strip_prefix(file)
-        .and_then(|text| text.split_once(": "))
-    {
-        Some((_, reason)) => reason.to_owned(),
-        None => text,
-    }
+/// Whether what was measured in two directories is trials of the same, where the configuration
+/// is the same.
+fn same_circumstances(one: &Source, other: &Source) -> bool {
+    let of = |source: &Source| {
+        source.environment.as_ref().map(|e| {
+            (
+                (e.host.clone(), e.cpu.clone(), e.cpus, e.file_system.clone()),
+                (e.version.clone(), e.git_revision.clone(), e.profile.clone()),
+            )
+        })
+    };
+    of(one) == of(other)
 }

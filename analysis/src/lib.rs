@@ -3,12 +3,14 @@
 //! Nothing but the files of a result directory counts (`telegraft_loadgen::results` says what
 //! is in them), so that a report can be made again, anywhere, from results that were kept.
 //!
-//! The way of a report: `data` reads the files and notes what is wrong with them,
-//! `summary` brings the trials of one configuration together, [`report`] writes it down.
+//! The way of a report: `read` reads the files and notes what is wrong with them, `data` holds
+//! what was read of all directories, `shards` puts shares of one run together, `summary` brings the trials of one configuration together, [`report`] writes it down.
 
 mod data;
 mod number;
+mod read;
 pub mod report;
+mod shards;
 mod summary;
 
 use telegraft_loadgen::results::ResultsError;

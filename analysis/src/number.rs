@@ -40,7 +40,7 @@ pub(crate) fn ms(us: u64) -> String {
 }
 
 /// Commas between thousands.
-fn group(number: &str) -> String {
+pub(crate) fn group(number: &str) -> String {
     let (whole, rest) = number.split_at(number.find('.').unwrap_or(number.len()));
     let mut text = String::new();
     for (at, digit) in whole.chars().enumerate() {

@@ -11,8 +11,8 @@ use crate::number::{Spread, spread};
 /// The ceiling that others are compared with.
 const NULL: &str = "null";
 
-/// The percentiles that are reported, in thousandths; the last is the longest.
-pub(crate) const PER_MILLE: [u64; 5] = [500, 900, 990, 999, 1000];
+/// The percentiles that are known, in thousandths; the last is the longest.
+pub(crate) const PER_MILLE: [u64; 6] = [500, 900, 950, 990, 999, 1000];
 
 /// The runs of one configuration.
 #[derive(Debug)]
@@ -67,8 +67,7 @@ impl<'a> Group<'a> {
     pub(crate) fn ok_per_s(&self, op: &str) -> Option<Spread> {
         let of_run = |run: &Run| match run.row(op) {
             Some(row) => Some(row.ok_per_s),
-            None if op == ALL => Some(run.operations().map(|row| row.ok_per_s).sum()),
-            None => None,
+            None => (op == ALL).then(|| run.ok_per_s()),
         };
         spread(self.valid().filter_map(of_run))
     }
@@ -81,49 +80,55 @@ impl<'a> Group<'a> {
     /// The latencies of the valid trials, counted together: percentiles of several trials say
     /// nothing when they are averaged.
     pub(crate) fn latencies(&self, op: &str, suffix: &str) -> Option<Latencies> {
-        let mut pooled: Option<Histogram<u64>> = None;
-        let (mut due_missed, mut left_out) = (0, 0);
-        for run in self.valid() {
-            let Some(one) = run.latencies_of(op, suffix) else {
-                left_out += 1;
-                continue;
-            };
-            due_missed += match run.row(op) {
-                Some(row) => missed(row),
-                None => run.total(missed),
-            };
-            match &mut pooled {
-                None => pooled = Some(one),
-                Some(sum) => add(sum, &one),
-            }
-        }
-        let Some(pooled) = pooled else {
-            return self.recorded(op).filter(|_| suffix.is_empty());
-        };
-        Some(Latencies {
-            operations: pooled.len(),
-            left_out,
-            percentiles: PER_MILLE.map(|q| LatencyUs::at(&pooled, q, due_missed)),
-        })
+        let valid: Vec<&Run> = self.valid().collect();
+        pooled(&valid, op, suffix)
     }
+}
 
-    /// Of a single trial without histograms, what its row says.
-    fn recorded(&self, op: &str) -> Option<Latencies> {
-        let mut valid = self.valid();
-        let (only, more) = (valid.next()?, valid.next());
-        let row = only.row(op).filter(|_| more.is_none())?;
-        Some(Latencies {
-            operations: row.ok,
-            left_out: 1,
-            percentiles: [
-                row.response_p50_us,
-                row.response_p90_us,
-                row.response_p99_us,
-                row.response_p999_us,
-                row.response_max_us,
-            ],
-        })
+/// The latencies of `runs`, counted together.
+pub(crate) fn pooled(runs: &[&Run], op: &str, suffix: &str) -> Option<Latencies> {
+    let mut pooled: Option<Histogram<u64>> = None;
+    let (mut due_missed, mut left_out) = (0, 0);
+    for run in runs {
+        let Some(one) = run.latencies_of(op, suffix) else {
+            left_out += 1;
+            continue;
+        };
+        due_missed += match run.row(op) {
+            Some(row) => missed(row),
+            None => run.total(missed),
+        };
+        match &mut pooled {
+            None => pooled = Some(one),
+            Some(sum) => add(sum, &one),
+        }
     }
+    let Some(pooled) = pooled else {
+        return recorded(runs, op).filter(|_| suffix.is_empty());
+    };
+    Some(Latencies {
+        operations: pooled.len(),
+        left_out,
+        percentiles: PER_MILLE.map(|q| LatencyUs::at(&pooled, q, due_missed)),
+    })
+}
+
+/// Of a single trial without histograms, what its row says.
+fn recorded(runs: &[&Run], op: &str) -> Option<Latencies> {
+    let [only] = runs else { return None };
+    let row = only.row(op)?;
+    Some(Latencies {
+        operations: row.ok,
+        left_out: 1,
+        percentiles: [
+            row.response_p50_us,
+            row.response_p90_us,
+            row.response_p95_us,
+            row.response_p99_us,
+            row.response_p999_us,
+            row.response_max_us,
+        ],
+    })
 }
 
 /// Latencies of several trials, counted together.
@@ -134,7 +139,15 @@ pub(crate) struct Latencies {
     /// Valid trials whose latencies are not among them: their file is missing or bad.
     pub(crate) left_out: usize,
     /// At [`PER_MILLE`].
-    pub(crate) percentiles: [LatencyUs; 5],
+    percentiles: [LatencyUs; PER_MILLE.len()],
+}
+
+impl Latencies {
+    /// One of [`PER_MILLE`].
+    pub(crate) fn at(&self, per_mille: u64) -> LatencyUs {
+        let at = PER_MILLE.iter().position(|q| *q == per_mille);
+        at.map_or(LatencyUs::None, |at| self.percentiles[at])
+    }
 }
 
 /// All configurations: workloads in their order, in each the systems by name and replicas,
@@ -142,7 +155,7 @@ pub(crate) struct Latencies {
 pub(crate) fn groups(data: &Data) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for run in &data.runs {
-        let same = |group: &&mut Group<'_>| key(group.any()) == key(run.any());
+        let same = |group: &&mut Group<'_>| key(group.runs[0]) == key(run);
         match groups.iter_mut().find(same) {
             Some(group) => group.runs.push(run),
             None => groups.push(Group {
@@ -151,7 +164,8 @@ pub(crate) fn groups(data: &Data) -> Vec<Group<'_>> {
             }),
         }
     }
-    let labels: Vec<String> = groups.iter().map(|group| label(group, &groups)).collect();
+    let label = |group| label(group, &groups, data);
+    let labels: Vec<String> = groups.iter().map(label).collect();
     for (group, label) in groups.iter_mut().zip(labels) {
         group.label = label;
     }
@@ -169,21 +183,28 @@ pub(crate) fn groups(data: &Data) -> Vec<Group<'_>> {
     groups
 }
 
-fn key(row: &RunRow) -> (&str, &str, usize, &str) {
-    (&row.workload, &row.system, row.replicas, &row.config_hash)
+fn key(run: &Run) -> (&str, &str, usize, &str, usize) {
+    let row = run.any();
+    (
+        &row.workload,
+        &row.system,
+        row.replicas,
+        &row.config_hash,
+        run.circumstances,
+    )
 }
 
-/// The settings in which a group differs from others of its workload, system and replicas.
-fn label(group: &Group<'_>, groups: &[Group<'_>]) -> String {
+/// The settings in which a group differs from others of its workload, system and replicas, and
+/// the directory where the circumstances differ.
+fn label(group: &Group<'_>, groups: &[Group<'_>], data: &Data) -> String {
     let row = group.any();
-    let others: Vec<&RunRow> = groups
-        .iter()
-        .map(Group::any)
-        .filter(|other| {
-            (&other.workload, &other.system, other.replicas)
-                == (&row.workload, &row.system, row.replicas)
-        })
-        .collect();
+    let alike = groups.iter().filter(|other| {
+        let other = other.any();
+        (&other.workload, &other.system, other.replicas)
+            == (&row.workload, &row.system, row.replicas)
+    });
+    let alike: Vec<&Group<'_>> = alike.collect();
+    let others: Vec<&RunRow> = alike.iter().map(|group| group.any()).collect();
     if others.len() < 2 {
         return String::new();
     }
@@ -193,6 +214,13 @@ fn label(group: &Group<'_>, groups: &[Group<'_>]) -> String {
         if !others.iter().all(same) {
             label += &format!(", {name} {value}");
         }
+    }
+    let circumstances = group.runs[0].circumstances;
+    if alike
+        .iter()
+        .any(|other| other.runs[0].circumstances != circumstances)
+    {
+        label += &format!(", in {}", data.sources[circumstances].name);
     }
     match label.is_empty() {
         true => format!(", configuration {}", row.config_hash),
@@ -221,8 +249,11 @@ pub(crate) fn settings(row: &RunRow) -> [(&'static str, String); 9] {
     ]
 }
 
-/// The ceiling of a group: the null system under the same load.
-pub(crate) fn ceiling<'g, 'a>(group: &Group<'_>, groups: &'g [Group<'a>]) -> Option<&'g Group<'a>> {
+/// The arrival of a load that does as much as it gets done; others do what they are offered.
+pub(crate) const CLOSED: &str = "closed";
+
+/// The null system under the same load as a group.
+pub(crate) fn null_of<'g, 'a>(group: &Group<'_>, groups: &'g [Group<'a>]) -> Option<&'g Group<'a>> {
     let load = |row: &RunRow| {
         (
             row.workload.clone(),
@@ -235,5 +266,14 @@ pub(crate) fn ceiling<'g, 'a>(group: &Group<'_>, groups: &'g [Group<'a>]) -> Opt
     groups
         .iter()
         .filter(|other| other.is_null() && !group.is_null())
+        .filter(|other| other.runs[0].circumstances == group.runs[0].circumstances)
         .find(|other| load(other.any()) == load(group.any()))
+}
+
+/// The ceiling of a group: what the null system does under the same load, unless both do what
+/// they are offered.
+pub(crate) fn ceiling<'g, 'a>(group: &Group<'_>, groups: &'g [Group<'a>]) -> Option<&'g Group<'a>> {
+    (group.any().arrival == CLOSED)
+        .then(|| null_of(group, groups))
+        .flatten()
 }

@@ -9,6 +9,7 @@
 )]
 
 mod fixtures;
+mod shards;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ fn update() {
         let fixtures = [
             ("well", fixtures::well as fn(&Path)),
             ("troubled", fixtures::troubled),
+            ("open", fixtures::open),
         ];
         for (name, make) in fixtures.into_iter().filter(|_| updating()) {
             let _ = fs::remove_dir_all(data(name));
@@ -96,6 +98,12 @@ fn a_suite_that_went_well() {
 #[test]
 fn a_suite_with_invalid_and_interrupted_runs() {
     check("troubled");
+}
+
+/// Offered beside achieved, response beside service, SLOs, and the original's figures.
+#[test]
+fn open_loops_and_workloads_of_the_original() {
+    check("open");
 }
 
 #[test]
@@ -172,7 +180,11 @@ fn a_run_whose_audit_failed_never_counts() {
     let (first, second) = text.rsplit_once(",ok,valid,").unwrap();
     fs::write(&runs, format!("{first},1 message is lost,valid,{second}")).unwrap();
     let report = report::write(&path).unwrap();
-    let throughput = line_with(&report.markdown, "| write-heavy | send | telegraft ×3 |", 0);
+    let throughput = line_with(
+        &report.markdown,
+        "| write-heavy | send | ⚠ telegraft ×3 |",
+        0,
+    );
     assert!(throughput.ends_with("| ⚠ 1/2 | ⚠ failed |"), "{throughput}");
     assert!(
         report

@@ -1,6 +1,7 @@
 //! One request, and its retries: with the same key, so that a write happens once however often
 //! it is sent, and always with an end.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -293,6 +294,19 @@ struct Answer {
     trouble: Option<Trouble>,
     names_leader: bool,
     body: Bytes,
+}
+
+/// What lies at the bottom of an error, as `Connection refused (os error 111)`: what is above it
+/// says only that a request failed.
+pub fn cause(error: &reqwest::Error) -> String {
+    if error.is_status() {
+        return error.to_string();
+    }
+    let mut cause: &dyn Error = error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    cause.to_string()
 }
 
 /// What a problem document says.

@@ -1,91 +1,23 @@
-//! One closed-loop client: carries the steps of its plan out and checks every answer against
-//! what it was told before.
+//! A client: carries operations out, one after the other, and checks every answer against what
+//! clients were told before.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use reqwest::{Method, Url};
+use reqwest::Method;
+use reqwest::header::HeaderValue;
 use telegraft_cluster::http::Consistency;
-use telegraft_cluster::http::api::{InboxPage, MessagePage, MessageSent};
+use telegraft_cluster::http::api::{InboxPage, MessagePage, MessageSent, NewRoom, RoomCreated};
 
 use crate::body::{self, MessageId};
 use crate::call::{Caller, Failed, Request, Tries, Trouble, key};
 use crate::findings::Findings;
 use crate::ledger::{Ledger, Place};
-use crate::plan::{Kind, Plan, Step, rooms_of};
+use crate::plan::{Kind, Step};
 use crate::routes::Routes;
-use crate::suite::{ReadPage, Workload};
-
-/// How closely answers are checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checks {
-    /// Against everything the client was told before.
-    Full,
-    /// As [`Full`](Checks::Full), but reads may be stale.
-    MayBeStale,
-    /// Their shape alone: the system keeps nothing.
-    Shape,
-}
-
-/// What all clients of a run have in common.
-#[derive(Debug)]
-pub struct World {
-    /// The run's nonce.
-    pub nonce: String,
-    /// What clients do.
-    pub workload: Workload,
-    /// How closely answers are checked.
-    pub checks: Checks,
-    /// Ids of the users, by their place in the population.
-    pub users: Vec<u64>,
-    /// Ids of the rooms, by their place in the population.
-    pub rooms: Vec<u64>,
-    /// By replica and room: where messages are sent.
-    send_urls: Vec<Vec<Url>>,
-}
-
-impl World {
-    /// The world with its population in it.
-    pub fn new(
-        nonce: String,
-        workload: Workload,
-        checks: Checks,
-        users: Vec<u64>,
-        rooms: Vec<u64>,
-        routes: &Routes,
-    ) -> Self {
-        let send_url = |place, room: &u64| routes.url(place, &format!("/v1/rooms/{room}/messages"));
-        let send_urls = (0..routes.count())
-            .map(|place| rooms.iter().map(|room| send_url(place, room)).collect())
-            .collect();
-        World {
-            nonce,
-            workload,
-            checks,
-            users,
-            rooms,
-            send_urls,
-        }
-    }
-
-    fn checked(&self) -> bool {
-        self.checks != Checks::Shape
-    }
-
-    fn fresh(&self) -> bool {
-        self.checks == Checks::Full
-    }
-
-    /// What reads ask for beyond the page.
-    fn consistency(&self) -> &'static str {
-        match self.workload.consistency {
-            Consistency::Linearizable => "",
-            Consistency::Lease => "&consistency=lease",
-            Consistency::Local => "&consistency=local",
-        }
-    }
-}
+use crate::world::World;
 
 /// What came of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,15 +30,7 @@ pub enum Outcome {
     Unknown,
 }
 
-/// One user's inbox, as far as it was read.
-#[derive(Debug)]
-struct InboxSeen {
-    cursor: Option<String>,
-    /// The last message of each of the user's rooms, by the room's id.
-    rooms: Vec<(u64, u64)>,
-}
-
-/// A client.
+/// A client: one connection's worth of operations, one after the other.
 #[derive(Debug)]
 pub struct Client {
     number: u32,
@@ -114,7 +38,6 @@ pub struct Client {
     caller: Caller,
     session: u64,
     next_sequence: u64,
-    plan: Plan,
     /// What it knows of its messages.
     pub ledger: Ledger,
     /// What it found wrong.
@@ -123,41 +46,31 @@ pub struct Client {
     pub tries: Tries,
     /// The highest log index that it was told.
     pub last_index: u64,
-    /// By room: the last message that it was shown or had acknowledged.
-    seen: Vec<u64>,
-    /// By room: up to where it has read.
-    read: Vec<u64>,
-    /// By its users.
-    inboxes: Vec<InboxSeen>,
+    /// Ids of the rooms that it created, beyond the population's.
+    pub created: Vec<u64>,
+    /// Rooms that it began to create.
+    creations: u32,
     /// The message that is being sent.
     open: Option<u32>,
     buffer: Vec<u8>,
 }
 
 impl Client {
-    /// A client with an open session, whose next write has the number `next_sequence`.
-    pub fn new(world: Arc<World>, caller: Caller, session: (u64, u64), plan: Plan) -> Self {
-        let population = &world.workload.population;
-        let inboxes = plan.users().iter().map(|user| InboxSeen {
-            cursor: None,
-            rooms: rooms_of(population, *user)
-                .map(|room| (world.rooms[room], 0))
-                .collect(),
-        });
+    /// A client with an open session, whose next write has the number `session.1`. `number`
+    /// tells it from all others of the run, on every machine.
+    pub fn new(number: u32, world: Arc<World>, caller: Caller, session: (u64, u64)) -> Self {
         Client {
-            number: u32::try_from(caller.client).expect("clients are bounded"),
-            inboxes: inboxes.collect(),
-            seen: vec![0; world.rooms.len()],
-            read: vec![0; world.rooms.len()],
+            number,
             world,
             caller,
             session: session.0,
             next_sequence: session.1,
-            plan,
             ledger: Ledger::default(),
             findings: Findings::default(),
             tries: Tries::default(),
             last_index: 0,
+            created: Vec::new(),
+            creations: 0,
             open: None,
             buffer: Vec::new(),
         }
@@ -175,27 +88,24 @@ impl Client {
     }
 
     /// What it has in common with the others.
-    pub fn world(&self) -> &World {
+    pub fn world(&self) -> &Arc<World> {
         &self.world
     }
 
-    /// The next step of the plan.
-    pub fn next_step(&mut self) -> Step {
-        self.plan.step()
-    }
-
-    /// Carries a step out.
-    pub async fn perform(&mut self, step: Step) -> Outcome {
+    /// Carries an operation out.
+    pub async fn perform(&mut self, step: &Step) -> Outcome {
         self.tries.clear();
         let done = match step.kind {
-            Kind::Send => self.send(step.user, step.room).await,
-            Kind::Read => self.read(step.room).await,
-            Kind::Inbox => self.inbox(step.user).await,
+            Kind::Send => self.send(step.user, step.room, step.size as usize).await,
+            Kind::Read => self.read(step).await,
+            Kind::Inbox => self.inbox(step.user, step.size as usize).await,
+            Kind::Join => self.join(step.user, step.room).await,
+            Kind::CreateRoom => self.create_room(step.user).await,
         };
         match done {
             Ok(()) => Outcome::Ok,
             // A read has no effect, so that it failed is known.
-            Err(failed) if failed.maybe && step.kind == Kind::Send => Outcome::Unknown,
+            Err(failed) if failed.maybe && step.kind.is_write() => Outcome::Unknown,
             Err(_) => Outcome::Failed,
         }
     }
@@ -207,26 +117,44 @@ impl Client {
         }
     }
 
-    /// Sends a message.
+    /// The key of its next write.
+    fn next_key(&mut self) -> HeaderValue {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        key(self.session, sequence)
+    }
+
+    /// Sends a message of `bytes`.
     ///
     /// # Errors
     /// Why it was not acknowledged. The ledger knows, too.
-    pub async fn send(&mut self, user: usize, room: usize) -> Result<(), Failed> {
+    pub async fn send(&mut self, user: u32, room: u32, bytes: usize) -> Result<(), Failed> {
         let number = self.ledger.take_number();
         self.open = Some(number);
-        let author = self.world.users[user];
-        let body = self.message(author, number);
-        let sequence = self.next_sequence;
-        self.next_sequence += 1;
-        let world = Arc::clone(&self.world);
+        let author = self.world.users[user as usize];
+        let room_id = self.world.rooms[room as usize];
+        let seen = self.world.seen(room);
+        let path = format!("/v1/rooms/{room_id}/messages");
         let request = Request {
             method: Method::POST,
-            url: |_: &Routes, place: usize| world.send_urls[place][room].clone(),
-            body: Some(body),
-            key: Some(key(self.session, sequence)),
+            url: |routes: &Routes, place| routes.url(place, &path),
+            body: Some(self.message(author, number, bytes)),
+            key: Some(self.next_key()),
         };
         let answer = self.caller.call(&request, &mut self.tries).await;
-        let done = answer.and_then(|bytes| self.sent(room, author, number, &bytes));
+        let done = answer.and_then(|answer| {
+            let sent: MessageSent = self.parsed("send", &answer)?;
+            let place = Place {
+                room_id: sent.room_id,
+                seq: sent.seq,
+                author,
+                bytes,
+            };
+            // It is acknowledged whatever else is wrong, so the audit looks for it.
+            self.ledger.acknowledge(self.number, number, place);
+            self.last_index = self.last_index.max(sent.index);
+            self.sent(room, seen, &sent)
+        });
         self.open = None;
         if let Err(failed) = &done
             && failed.maybe
@@ -237,94 +165,92 @@ impl Client {
     }
 
     /// The JSON of a message. Neither part has anything in it that JSON writes otherwise.
-    fn message(&mut self, author: u64, number: u32) -> Bytes {
+    fn message(&mut self, author: u64, number: u32, bytes: usize) -> Bytes {
         self.buffer.clear();
         write!(self.buffer, "{{\"author\":{author},\"body\":\"").expect("a vector takes it");
         let id = MessageId {
             client: self.number,
             number,
         };
-        let bytes = self.world.workload.message_bytes;
         body::write(&mut self.buffer, &self.world.nonce, id, bytes);
         self.buffer.extend_from_slice(b"\"}");
         Bytes::copy_from_slice(&self.buffer)
     }
 
-    /// A message was acknowledged, if the answer is one.
-    fn sent(&mut self, room: usize, author: u64, number: u32, bytes: &[u8]) -> Result<(), Failed> {
-        let answer: MessageSent =
-            serde_json::from_slice(bytes).map_err(|error| self.malformed("send", &error))?;
-        let place = Place {
-            room_id: answer.room_id,
-            seq: answer.seq,
-            author,
-        };
-        // It is acknowledged whatever else is wrong, so the audit looks for it.
-        self.ledger.acknowledge(self.number, number, place);
-        self.last_index = self.last_index.max(answer.index);
-        let room_id = self.world.rooms[room];
-        if answer.room_id != room_id {
+    /// Judges where a message was put, when `seen` was the room's last before it was sent.
+    fn sent(&mut self, room: u32, seen: u64, sent: &MessageSent) -> Result<(), Failed> {
+        let room_id = self.world.rooms[room as usize];
+        if sent.room_id != room_id {
             return Err(self.wrong(|| {
                 format!(
                     "a message to room {room_id} was put into room {}",
-                    answer.room_id
+                    sent.room_id
                 )
             }));
         }
-        let seen = self.seen[room];
-        if answer.seq <= seen && self.world.checked() {
+        if sent.seq <= seen && self.world.checked() {
             return Err(self.wrong(|| {
                 format!(
                     "a new message of room {room_id} got seq {}, and {seen} was there before",
-                    answer.seq
+                    sent.seq
                 )
             }));
         }
-        self.seen[room] = answer.seq;
+        self.world.see(room, sent.seq);
         Ok(())
     }
 
-    async fn read(&mut self, room: usize) -> Result<(), Failed> {
-        let read = self.world.workload.operations.read;
-        let read = read.expect("the plan has reads only when the workload has");
-        let room_id = self.world.rooms[room];
-        let (limit, consistency) = (read.limit, self.world.consistency());
+    async fn read(&mut self, step: &Step) -> Result<(), Failed> {
+        let (user, room, limit) = (step.user, step.room, step.size as usize);
+        let room_id = self.world.rooms[room as usize];
+        let seen = self.world.seen(room);
+        let own = self.world.people.rooms_of(user);
+        let nth = own.binary_search(&room);
+        let nth = nth.expect("a user reads rooms that it is a member of");
+        let after = (!step.latest).then(|| self.world.state(user).read[nth]);
+        let consistency = parameter(self.world.consistency);
         let mut path = format!("/v1/rooms/{room_id}/messages?limit={limit}{consistency}");
-        let after = match read.page {
-            ReadPage::Latest => None,
-            ReadPage::SinceLastSeen => Some(self.read[room]),
-        };
         if let Some(after) = after {
             path.push_str("&after=");
             path.push_str(&after.to_string());
         }
         let request = Request::get(|routes: &Routes, place| routes.url(place, &path));
         let bytes = self.caller.call(&request, &mut self.tries).await?;
-        let page: MessagePage<'_> =
-            serde_json::from_slice(&bytes).map_err(|error| self.malformed("read", &error))?;
+        let page: MessagePage<'_> = self.parsed("read", &bytes)?;
         let seqs = page.messages.iter().map(|message| message.seq);
-        self.page(room, after, limit, seqs)
+        let last = self.page(room_id, after, limit, seen, seqs)?;
+        self.world.see(room, last);
+        if after.is_some() {
+            let mut state = self.world.state(user);
+            state.read[nth] = state.read[nth].max(last);
+        }
+        Ok(())
     }
 
-    /// Judges a page of a room: `after` some seq, or the latest.
+    /// Judges a page of a room, `after` some seq or the latest, when `seen` was the room's last
+    /// before it was asked for: its last.
     fn page(
         &mut self,
-        room: usize,
+        room_id: u64,
         after: Option<u64>,
         limit: usize,
+        seen: u64,
         seqs: impl ExactSizeIterator<Item = u64> + Clone,
-    ) -> Result<(), Failed> {
-        let room_id = self.world.rooms[room];
+    ) -> Result<u64, Failed> {
         let count = seqs.len();
         let first = seqs.clone().next();
-        let gapless = |first: u64| seqs.clone().zip(first..).all(|(seq, next)| seq == next);
+        let gapless = |first: u64| {
+            seqs.clone()
+                .zip(first..=u64::MAX)
+                .all(|(seq, next)| seq == next)
+        };
         if count > limit || !first.is_none_or(gapless) {
             return Err(self.wrong(|| {
                 format!("a page of room {room_id} has a gap or more than {limit} messages")
             }));
         }
         let begins = match after {
-            Some(after) => first.is_none_or(|first| first == after + 1),
+            Some(after) => first.is_none_or(|first| first == after.saturating_add(1)),
             None => first.is_none_or(|first| first == 1 || count == limit),
         };
         if !begins && self.world.checked() {
@@ -332,8 +258,9 @@ impl Client {
                 format!("a page of room {room_id} after {after:?} begins with seq {first:?}")
             }));
         }
-        let seen = self.seen[room];
-        let last = first.map_or(after.unwrap_or(0), |first| first + count as u64 - 1);
+        let last = first.map_or(after.unwrap_or(0), |first| {
+            first.saturating_add(count as u64 - 1)
+        });
         let complete = after.is_none() || count < limit;
         if self.world.fresh() && complete && last < seen {
             return Err(self.wrong(|| {
@@ -342,80 +269,158 @@ impl Client {
                 )
             }));
         }
-        self.seen[room] = seen.max(last);
-        if after.is_some() {
-            self.read[room] = last;
-        }
-        Ok(())
+        Ok(last)
     }
 
-    async fn inbox(&mut self, user: usize) -> Result<(), Failed> {
-        let inbox = self.world.workload.operations.inbox;
-        let limit = inbox
-            .expect("the plan has inboxes only when the workload has")
-            .limit;
-        let of = self.plan.users().iter().position(|other| *other == user);
-        let of = of.expect("the plan has this client's users only");
-        let (user_id, consistency) = (self.world.users[user], self.world.consistency());
+    async fn inbox(&mut self, user: u32, limit: usize) -> Result<(), Failed> {
+        let user_id = self.world.users[user as usize];
+        let world = Arc::clone(&self.world);
+        let own = world.people.rooms_of(user);
+        let seen: Vec<u64> = own.iter().map(|room| world.seen(*room)).collect();
+        let (cursor, mut lasts) = {
+            let state = world.state(user);
+            (state.cursor.clone(), state.inbox.clone())
+        };
+        let consistency = parameter(world.consistency);
         let mut path = format!("/v1/users/{user_id}/inbox?limit={limit}{consistency}");
-        if let Some(cursor) = &self.inboxes[of].cursor {
+        if let Some(cursor) = &cursor {
             path.push_str("&after=");
             path.push_str(cursor);
         }
         let request = Request::get(|routes: &Routes, place| routes.url(place, &path));
         let bytes = self.caller.call(&request, &mut self.tries).await?;
-        let page: InboxPage<'_> =
-            serde_json::from_slice(&bytes).map_err(|error| self.malformed("inbox", &error))?;
-        self.inboxes[of].cursor = Some(page.cursor);
-        if !self.world.checked() {
-            return Ok(());
-        }
-        for message in &page.messages {
-            let (room_id, seq) = (message.room_id, message.seq);
-            let rooms = &mut self.inboxes[of].rooms;
-            let expected = rooms.iter_mut().find(|(room, _)| *room == room_id);
-            let Some((_, last)) = expected else {
-                return Err(self.wrong(|| {
-                    format!("the inbox of user {user_id} has a message of room {room_id}")
-                }));
-            };
-            let before = std::mem::replace(last, seq);
-            if seq != before + 1 {
-                return Err(self.wrong(|| {
-                    format!(
-                        "the inbox of user {user_id} goes from seq {before} to {seq} in room \
-                         {room_id}"
-                    )
-                }));
+        let page: InboxPage<'_> = self.parsed("inbox", &bytes)?;
+        if world.checked() {
+            let from_start = |id: u64| own.iter().any(|room| world.rooms[*room as usize] == id);
+            // As they are now: another of the user's clients may have joined one meanwhile.
+            let joined = world.state(user).joined.clone();
+            for message in &page.messages {
+                let (room_id, seq) = (message.room_id, message.seq);
+                self.in_inbox(user_id, room_id, seq, &mut lasts, from_start, &joined)?;
+            }
+            let complete = page.messages.len() < limit;
+            for (room, seen) in own.iter().zip(seen) {
+                let room_id = world.rooms[*room as usize];
+                let last = lasts.get(&room_id).copied().unwrap_or(0);
+                if world.fresh() && complete && last < seen {
+                    return Err(self.wrong(|| {
+                        format!(
+                            "the inbox of user {user_id} ends with seq {last} of room {room_id}, \
+                             and {seen} was there before"
+                        )
+                    }));
+                }
+                world.see(*room, last);
             }
         }
-        if page.messages.len() >= limit {
-            return Ok(());
-        }
-        let rooms = rooms_of(&self.world.workload.population, user);
-        for (nth, room) in rooms.enumerate() {
-            let (room_id, last) = self.inboxes[of].rooms[nth];
-            let seen = self.seen[room];
-            if self.world.fresh() && last < seen {
-                return Err(self.wrong(|| {
-                    format!(
-                        "the inbox of user {user_id} ends with seq {last} of room {room_id}, \
-                         and {seen} was there before"
-                    )
-                }));
-            }
-            self.seen[room] = seen.max(last);
+        let mut state = world.state(user);
+        // Another of the user's clients may have read on meanwhile: its word counts then.
+        if state.cursor == cursor {
+            state.cursor = Some(page.cursor);
+            state.inbox = lasts;
         }
         Ok(())
     }
 
-    fn malformed(&mut self, what: &str, error: &serde_json::Error) -> Failed {
-        self.tries.troubles.push(Trouble::Malformed);
-        Failed {
-            trouble: Trouble::Malformed,
-            maybe: true,
-            detail: format!("the answer to a {what} cannot be read: {error}"),
+    /// Judges a message of an inbox whose last ones of each room are `lasts`.
+    fn in_inbox(
+        &mut self,
+        user_id: u64,
+        room_id: u64,
+        seq: u64,
+        lasts: &mut BTreeMap<u64, u64>,
+        from_start: impl Fn(u64) -> bool,
+        joined: &[u64],
+    ) -> Result<(), Failed> {
+        let before = lasts.insert(room_id, seq);
+        let next = match before {
+            Some(before) => before.saturating_add(1),
+            None if from_start(room_id) => 1,
+            // Its inbox may go on anywhere in a room that it joined meanwhile, maybe by a client
+            // of another machine.
+            None if self.world.users_are_shared || joined.contains(&room_id) => seq,
+            None => {
+                return Err(self.wrong(|| {
+                    format!("the inbox of user {user_id} has a message of room {room_id}")
+                }));
+            }
+        };
+        if seq == next {
+            return Ok(());
         }
+        Err(self.wrong(|| {
+            format!(
+                "the inbox of user {user_id} has seq {seq} of room {room_id} where {next} is due"
+            )
+        }))
+    }
+
+    /// Makes a user a member of a room.
+    ///
+    /// # Errors
+    /// Why that was not acknowledged.
+    pub async fn join(&mut self, user: u32, room: u32) -> Result<(), Failed> {
+        let user_id = self.world.users[user as usize];
+        let room_id = self.world.rooms[room as usize];
+        if self
+            .world
+            .people
+            .rooms_of(user)
+            .binary_search(&room)
+            .is_err()
+        {
+            let mut state = self.world.state(user);
+            // From now on its messages may come, whatever is answered.
+            if !state.joined.contains(&room_id) {
+                state.joined.push(room_id);
+            }
+        }
+        let path = format!("/v1/rooms/{room_id}/members/{user_id}");
+        let request = Request {
+            method: Method::PUT,
+            url: |routes: &Routes, place| routes.url(place, &path),
+            body: None,
+            key: Some(self.next_key()),
+        };
+        let done = self.caller.call(&request, &mut self.tries).await;
+        done.map(drop)
+    }
+
+    /// Creates a room that nobody else knows of.
+    async fn create_room(&mut self, user: u32) -> Result<(), Failed> {
+        let (nonce, client, nth) = (&self.world.nonce, self.number, self.creations);
+        let room = NewRoom {
+            name: format!("{nonce}-new-{client}-{nth}"),
+            description: String::new(),
+            creator: self.world.users[user as usize],
+        };
+        self.creations += 1;
+        let body = serde_json::to_vec(&room).expect("names and numbers have a JSON form");
+        let request = Request {
+            method: Method::POST,
+            url: |routes: &Routes, place| routes.url(place, "/v1/rooms"),
+            body: Some(body.into()),
+            key: Some(self.next_key()),
+        };
+        let bytes = self.caller.call(&request, &mut self.tries).await?;
+        let made: RoomCreated = self.parsed("create-room", &bytes)?;
+        self.created.push(made.room_id);
+        Ok(())
+    }
+
+    fn parsed<'a, T: serde::Deserialize<'a>>(
+        &mut self,
+        what: &str,
+        bytes: &'a [u8],
+    ) -> Result<T, Failed> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            self.tries.troubles.push(Trouble::Malformed);
+            Failed {
+                trouble: Trouble::Malformed,
+                maybe: true,
+                detail: format!("the answer to a {what} cannot be read: {error}"),
+            }
+        })
     }
 
     /// An answer contradicts what is known: a finding, and no success.
@@ -430,5 +435,14 @@ impl Client {
             maybe: false,
             detail: text(),
         }
+    }
+}
+
+/// What a read asks for beyond the page.
+fn parameter(consistency: Consistency) -> &'static str {
+    match consistency {
+        Consistency::Linearizable => "",
+        Consistency::Lease => "&consistency=lease",
+        Consistency::Local => "&consistency=local",
     }
 }

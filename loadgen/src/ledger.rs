@@ -58,14 +58,17 @@ pub struct Place {
     pub seq: u64,
     /// The author's id.
     pub author: u64,
+    /// Bytes of its body.
+    pub bytes: usize,
 }
 
 /// The hash of one message at its place. The body follows from client and number, and is
 /// compared itself.
 pub fn place_hash(client: u32, number: u32, place: Place) -> u64 {
-    let mut bytes = [0; 32];
+    let mut bytes = [0; 40];
     let id = u64::from(client) << 32 | u64::from(number);
-    let parts = [id, place.room_id, place.seq, place.author];
+    let size = place.bytes as u64;
+    let parts = [id, place.room_id, place.seq, place.author, size];
     for (to, from) in bytes.chunks_exact_mut(8).zip(parts) {
         to.copy_from_slice(&from.to_le_bytes());
     }

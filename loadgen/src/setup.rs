@@ -1,21 +1,30 @@
 //! Who is there before the load begins: sessions, users, rooms, members, first messages.
+//!
+//! Several machines that share a workload set up what belongs to their users, and look the rest
+//! up by name until it is there.
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Method;
 use reqwest::header::HeaderValue;
+use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use telegraft_cluster::http::Consistency;
 use telegraft_cluster::http::api::{NewRoom, NewUser, RoomCreated, SessionCreated, UserCreated};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
-use crate::call::{Caller, Request, Tries, connections, key};
-use crate::client::{Checks, Client, World};
-use crate::plan::{Plan, creator, rooms_of};
+use crate::call::{Caller, Request, Tries, Trouble, connections, key};
+use crate::client::Client;
+use crate::plan::{People, Share};
 use crate::routes::{Place, Routes};
-use crate::suite::Workload;
+use crate::world::{Checks, World};
+
+/// Between two looks for what another machine sets up.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Clients that set the population up, at most: as many as make it quick.
 const BUILDERS: usize = 64;
@@ -25,12 +34,40 @@ const BUILDERS: usize = 64;
 pub struct Scene {
     /// Stands in every name, so that a run on a cluster that is not new has its own.
     pub nonce: String,
-    /// What clients do.
-    pub workload: Workload,
-    /// How closely answers are checked.
+    /// Who is to be there.
+    pub people: Arc<People>,
+    /// Connections of all machines together.
+    pub connections: usize,
+    /// How fresh the reads of the load must be.
+    pub consistency: Consistency,
+    /// How closely its answers are checked.
     pub checks: Checks,
-    /// The seed of the plans.
-    pub seed: u64,
+    /// Bytes of each message that a room begins with.
+    pub prefill_bytes: usize,
+    /// Which of the machines this is.
+    pub share: Share,
+    /// Whether clients act for all users, or for those of this machine alone.
+    pub all_users: bool,
+    /// Until when other machines must have set up what is theirs.
+    pub deadline: Instant,
+}
+
+impl Scene {
+    fn name(&self, what: &str, place: usize) -> String {
+        format!("{}-{what}-{place}", self.nonce)
+    }
+
+    fn has(&self, user: usize) -> bool {
+        self.share.has(user as u64)
+    }
+
+    fn sets_up(&self, room: usize) -> bool {
+        self.has(self.people.creator(number(room)) as usize)
+    }
+}
+
+fn number(place: usize) -> u32 {
+    u32::try_from(place).expect("populations are bounded")
 }
 
 /// A session and the number of its next write.
@@ -62,6 +99,35 @@ impl Builder {
         *sequence += 1;
         let body = serde_json::to_vec(what).expect("names and numbers have a JSON form");
         post(&mut self.caller, path, Some(body.into()), Some(key)).await
+    }
+
+    /// The id of what another machine creates, once it is there.
+    async fn look_up<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        deadline: Instant,
+    ) -> Result<T, String> {
+        let request = Request::get(|routes: &Routes, place: Place| routes.url(place, path));
+        loop {
+            match self.caller.call(&request, &mut Tries::default()).await {
+                Ok(bytes) => {
+                    return serde_json::from_slice(&bytes).map_err(|error| {
+                        format!("GET {path}: the answer cannot be read: {error}")
+                    });
+                }
+                Err(failed) if failed.trouble != NOT_FOUND => {
+                    return Err(format!("GET {path}: {failed}"));
+                }
+                Err(_) if Instant::now() >= deadline => {
+                    return Err(format!(
+                        "GET {path}: another shard was to create it by now. Do all shards run \
+                         the same workload with the same seed and --start-at, and is there time \
+                         enough before it?"
+                    ));
+                }
+                Err(_) => sleep(LOOK_AGAIN).await,
+            }
+        }
     }
 
     async fn join(&mut self, room: u64, user: u64) -> Result<(), String> {
@@ -98,74 +164,62 @@ async fn post<T: DeserializeOwned>(
         .map_err(|error| format!("POST {path}: the answer cannot be read: {error}"))
 }
 
+const NOT_FOUND: Trouble = Trouble::Status(StatusCode::NOT_FOUND.as_u16());
+
 /// Sets everything up and gives the clients that will load it.
 ///
 /// # Errors
 /// What could not be made, and why.
-pub async fn set_up(scene: &Scene, routes: &Arc<Routes>) -> Result<Vec<Client>, String> {
+pub async fn set_up(scene: Scene, routes: &Arc<Routes>) -> Result<Vec<Client>, String> {
     let http = connections()?;
-    let count = scene.workload.clients;
-    let population = scene.workload.population;
-
-    let callers = (0..count).map(|client| Caller::new(http.clone(), Arc::clone(routes), client));
+    let scene = Arc::new(scene);
+    let numbers: Vec<usize> = (0..scene.connections)
+        .filter(|client| scene.share.has(*client as u64))
+        .collect();
+    if numbers.is_empty() {
+        let (nth, of) = (scene.share.nth + 1, scene.share.of);
+        return Err(format!(
+            "shard {nth}/{of} has none of the workload's {} connections",
+            scene.connections
+        ));
+    }
+    let callers = numbers
+        .iter()
+        .map(|client| Caller::new(http.clone(), Arc::clone(routes), *client));
     let mut builders: Vec<Builder> = each(callers.collect(), Builder::open).await?;
 
-    let nonce = scene.nonce.clone();
-    let users: Vec<u64> = shared(&mut builders, population.users, move |who, user| {
-        let name = format!("{nonce}-user-{user}");
-        Box::pin(async move {
-            let made: UserCreated = who.create("/v1/users", &NewUser { name }).await?;
-            Ok(made.user_id)
-        })
-    })
-    .await?;
-    let (nonce, ids) = (scene.nonce.clone(), users.clone());
-    let rooms: Vec<u64> = shared(&mut builders, population.rooms, move |who, room| {
-        let what = NewRoom {
-            name: format!("{nonce}-room-{room}"),
-            description: String::new(),
-            creator: ids[creator(&population, room)],
-        };
-        Box::pin(async move {
-            let made: RoomCreated = who.create("/v1/rooms", &what).await?;
-            Ok(made.room_id)
-        })
-    })
-    .await?;
-    let (user_ids, room_ids) = (users.clone(), rooms.clone());
-    shared(&mut builders, population.users, move |who, user| {
-        // Who created a room is a member already.
-        let rooms = rooms_of(&population, user).filter(|room| creator(&population, *room) != user);
-        let rooms: Vec<u64> = rooms.map(|room| room_ids[room]).collect();
-        let user = user_ids[user];
-        Box::pin(async move {
-            for room in rooms {
-                who.join(room, user).await?;
-            }
-            Ok(())
-        })
-    })
-    .await?;
+    let users = users(&scene, &mut builders).await?;
+    let rooms = rooms(&scene, &mut builders, &users).await?;
+    members(&scene, &mut builders, &users, &rooms).await?;
 
-    let world = Arc::new(World::new(
+    let mut world = World::new(
         scene.nonce.clone(),
-        scene.workload.clone(),
         scene.checks,
+        scene.consistency,
+        Arc::clone(&scene.people),
         users,
         rooms,
-        routes,
-    ));
-    let clients = builders.into_iter().map(|builder| {
-        let operations = &scene.workload.operations;
-        let number = builder.caller.client;
-        let plan = Plan::new(scene.seed, number, count, &population, operations);
-        Client::new(Arc::clone(&world), builder.caller, builder.session, plan)
-    });
-    let mut clients: Vec<Client> = clients.collect();
-    shared(&mut clients, population.rooms, move |who, room| {
+    );
+    world.users_are_shared = scene.all_users && scene.share != Share::WHOLE;
+    let world = Arc::new(world);
+    let mut clients: Vec<Client> = builders
+        .into_iter()
+        .zip(numbers)
+        .map(|(Builder { caller, session }, client)| {
+            Client::new(number(client), Arc::clone(&world), caller, session)
+        })
+        .collect();
+    let count = scene.people.rooms();
+    shared(&mut clients, count, move |who, room| {
+        let scene = Arc::clone(&scene);
         Box::pin(async move {
-            for _ in 0..population.prefill {
-                let sent = who.send(creator(&population, room), room).await;
+            if !scene.sets_up(room) {
+                return Ok(());
+            }
+            let room = number(room);
+            for _ in 0..scene.people.prefill() {
+                let creator = scene.people.creator(room);
+                let sent = who.send(creator, room, scene.prefill_bytes).await;
                 sent.map_err(|failed| format!("cannot send the first messages: {failed}"))?;
             }
             Ok(())
@@ -173,6 +227,89 @@ pub async fn set_up(scene: &Scene, routes: &Arc<Routes>) -> Result<Vec<Client>, 
     })
     .await?;
     Ok(clients)
+}
+
+/// Ids of the users; 0 of those that nobody here acts for.
+async fn users(scene: &Arc<Scene>, builders: &mut Vec<Builder>) -> Result<Vec<u64>, String> {
+    let count = scene.people.users();
+    let of_scene = Arc::clone(scene);
+    shared(builders, count, move |who, user| {
+        let scene = Arc::clone(&of_scene);
+        Box::pin(async move {
+            let name = scene.name("user", user);
+            let made: UserCreated = if scene.has(user) {
+                who.create("/v1/users", &NewUser { name }).await?
+            } else if scene.all_users {
+                let path = format!("/v1/users?name={name}");
+                who.look_up(&path, scene.deadline).await?
+            } else {
+                return Ok(0);
+            };
+            Ok(made.user_id)
+        })
+    })
+    .await
+}
+
+/// Ids of the rooms.
+async fn rooms(
+    scene: &Arc<Scene>,
+    builders: &mut Vec<Builder>,
+    users: &[u64],
+) -> Result<Vec<u64>, String> {
+    let (count, users) = (scene.people.rooms(), users.to_vec());
+    let of_scene = Arc::clone(scene);
+    shared(builders, count, move |who, room| {
+        let scene = Arc::clone(&of_scene);
+        let creator = users[scene.people.creator(number(room)) as usize];
+        Box::pin(async move {
+            let name = scene.name("room", room);
+            let made: RoomCreated = if scene.sets_up(room) {
+                let description = String::new();
+                let what = NewRoom {
+                    name,
+                    description,
+                    creator,
+                };
+                who.create("/v1/rooms", &what).await?
+            } else {
+                let path = format!("/v1/rooms?name={name}");
+                who.look_up(&path, scene.deadline).await?
+            };
+            Ok(made.room_id)
+        })
+    })
+    .await
+}
+
+/// Makes the users of this machine members of their rooms.
+async fn members(
+    scene: &Arc<Scene>,
+    builders: &mut Vec<Builder>,
+    users: &[u64],
+    rooms: &[u64],
+) -> Result<(), String> {
+    let (user_ids, room_ids) = (users.to_vec(), rooms.to_vec());
+    let of_scene = Arc::clone(scene);
+    let joined = shared(builders, scene.people.users(), move |who, user| {
+        let people = &of_scene.people;
+        // Who created a room is a member already.
+        let other = |room: &&u32| people.creator(**room) as usize != user;
+        let own = people.rooms_of(number(user)).iter().filter(other);
+        let rooms: Vec<u64> = if of_scene.has(user) {
+            own.map(|room| room_ids[*room as usize]).collect()
+        } else {
+            Vec::new()
+        };
+        let user = user_ids[user];
+        Box::pin(async move {
+            for room in rooms {
+                who.join(room, user).await?;
+            }
+            Ok(())
+        })
+    });
+    joined.await.map(drop)
 }
 
 /// Does `work` with each of `items` at once.

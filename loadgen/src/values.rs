@@ -79,6 +79,18 @@ pub fn duration_text(duration: Duration) -> String {
     format!("{}{unit}", nanos / u128::from(*size))
 }
 
+/// The shortest text in binary units that [`parse_size`] reads as `bytes` again.
+pub fn size_text(bytes: u64) -> String {
+    for unit in ["GiB", "MiB", "KiB"] {
+        let size = SIZES.iter().find(|(name, _)| *name == unit);
+        let size = size.expect("these are among the units").1;
+        if bytes > 0 && bytes.is_multiple_of(size) {
+            return format!("{}{unit}", bytes / size);
+        }
+    }
+    bytes.to_string()
+}
+
 /// A number, its fraction if it has one, and a unit, exactly.
 fn parse(text: &str, units: &[(&str, u64)], help: &str) -> Result<u64, String> {
     let trimmed = text.trim();
@@ -176,6 +188,14 @@ mod tests {
         assert!(parse_count("1.5").is_err());
         assert!(parse_count("18446744073709551616").is_err());
         assert!(parse_size("64K").is_err());
+    }
+
+    #[test]
+    fn a_size_can_be_written_and_read_again() {
+        for text in ["0", "128", "1000", "1KiB", "60KiB", "1MiB", "1025", "3GiB"] {
+            let bytes = parse_size(text).expect(text);
+            assert_eq!(size_text(bytes), text);
+        }
     }
 
     #[test]

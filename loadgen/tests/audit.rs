@@ -9,17 +9,28 @@ use support::{NONCE, Reply, Scripted, Seen};
 use telegraft_loadgen::audit::{Expected, Verdict, audit};
 use telegraft_loadgen::body::{self, MessageId};
 use telegraft_loadgen::ledger::{Ledger, Place};
+use telegraft_loadgen::plan::Share;
 
 const ROOM: u64 = 11;
-const BYTES: usize = 40;
+/// A room of the run with nothing in it.
+const EMPTY: u64 = 12;
 /// More than a page.
 const MESSAGES: u32 = 2_300;
 
-/// What a replica holds in its only room: message numbers of client 0 in order.
+/// Messages have different sizes.
+fn bytes_of(number: u32) -> usize {
+    40 + number as usize % 100
+}
+
+/// What a replica holds in the first room: message numbers of client 0 in order.
 struct Replica {
     messages: Vec<u32>,
     index: u64,
     digest: &'static str,
+    /// By how much each message is longer than it was sent.
+    longer: usize,
+    /// Whether the empty room is gone.
+    lost_room: bool,
     /// After how many requests for messages one more message comes, that nobody waited for.
     late: Option<(usize, u32)>,
 }
@@ -30,6 +41,8 @@ impl Replica {
             messages: (0..MESSAGES).collect(),
             index: u64::from(MESSAGES) + 5,
             digest: "00ff",
+            longer: 0,
+            lost_room: false,
             late: None,
         }
     }
@@ -45,6 +58,11 @@ impl Replica {
             )
         } else if path.starts_with("/v1/digest") {
             format!(r#"{{"index":{},"digest":"{}"}}"#, self.index, self.digest)
+        } else if path.starts_with(&format!("/v1/rooms/{EMPTY}/")) {
+            if self.lost_room {
+                return Reply::Answer(404, String::new());
+            }
+            format!(r#"{{"messages":[],"applied_index":{}}}"#, self.index)
         } else {
             self.page(path)
         };
@@ -67,7 +85,7 @@ impl Replica {
                     client: 0,
                     number: *number,
                 };
-                body::write(&mut body, NONCE, id, BYTES);
+                body::write(&mut body, NONCE, id, bytes_of(*number) + self.longer);
                 let body = String::from_utf8(body).unwrap();
                 let seq = at + 1;
                 format!(r#"{{"seq":{seq},"author":7,"body":"{body}","sent_at":{seq}}}"#)
@@ -98,6 +116,7 @@ fn expected() -> Expected {
             room_id: ROOM,
             seq: u64::from(number) + 1,
             author: 7,
+            bytes: bytes_of(number),
         };
         ledger.acknowledge(0, number, place);
     }
@@ -105,8 +124,8 @@ fn expected() -> Expected {
     ledger.unknown.insert(unknown);
     Expected {
         nonce: NONCE.to_owned(),
-        message_bytes: BYTES,
-        rooms: vec![ROOM],
+        rooms: vec![ROOM, EMPTY],
+        share: Share::WHOLE,
         ledgers: vec![ledger],
     }
 }
@@ -140,8 +159,8 @@ async fn replicas_that_hold_everything_pass() {
     let (verdict, requests) = audit_of(|_| {}).await;
     assert_eq!(verdict, Verdict::Ok);
     assert_eq!(verdict.text(), "ok");
-    // Statuses twice before and after, three pages, a digest.
-    assert_eq!(requests, 2 + 3 + 1 + 2);
+    // Statuses twice before and after, three pages, an empty one, a digest.
+    assert_eq!(requests, 2 + 3 + 1 + 1 + 2);
 }
 
 #[tokio::test]
@@ -153,11 +172,18 @@ async fn a_replica_that_differs_is_named() {
     );
     assert!(text.contains("replicas 1 and 2 differ"), "{text}");
     let text = finding(|replica| replica.messages.swap(1_500, 1_501)).await;
-    assert!(text.contains("another room, seq or author"), "{text}");
+    assert!(text.contains("another room, seq, author or size"), "{text}");
     let text = finding(|replica| replica.messages.push(MESSAGES + 1)).await;
     assert!(text.contains("was never sent"), "{text}");
     let text = finding(|replica| replica.messages.push(3)).await;
     assert!(text.contains("is there twice"), "{text}");
+    let text = finding(|replica| replica.longer = 1).await;
+    assert!(text.contains("another room, seq, author or size"), "{text}");
+    let text = finding(|replica| replica.lost_room = true).await;
+    assert!(
+        text.contains("replica 2: room 12 was acknowledged and is lost"),
+        "{text}"
+    );
     let text = finding(|replica| replica.digest = "00fe").await;
     assert!(text.contains("digests of replicas 1 and 2"), "{text}");
 }
@@ -167,5 +193,5 @@ async fn a_write_of_unknown_outcome_that_comes_late_is_no_difference() {
     // It comes between the first replica's pages and the second's.
     let (verdict, requests) = audit_of(|replica| replica.late = Some((1, MESSAGES))).await;
     assert_eq!(verdict, Verdict::Ok);
-    assert!(requests > 8, "the replicas were read again");
+    assert!(requests > 9, "the replicas were read again");
 }

@@ -67,6 +67,11 @@ fn run_row(run_id: &str, op: &str) -> RunRow {
         audit: "lost: 1 of 1,000 \"sends\"\n(room 7)".to_owned(),
         verdict: "invalid:audit".to_owned(),
         failover_ms: Some(612.0),
+        shard: "2/4".to_owned(),
+        queue_p99_us: Some(41),
+        generator_delay_p99_us: None,
+        steady: "not judged: 4 s are too few".to_owned(),
+        slo: "missed: send response_p99 31.2 ms > 20 ms (1.56 x)".to_owned(),
     }
 }
 
@@ -83,6 +88,11 @@ fn interval_row(second: u32) -> IntervalRow {
         response_p99_us: None,
         response_max_us: Some(1_000_000),
         failures: "503:12 timeout:1".to_owned(),
+        unfinished: 2,
+        retries: 9,
+        service_p50_us: Some(650),
+        service_p99_us: None,
+        queued: Some(17),
     }
 }
 
@@ -192,12 +202,13 @@ fn the_columns_are_the_documented_ones() {
          failed,unknown,unfinished,ok_per_s,response_mean_us,response_p50_us,response_p90_us,\
          response_p95_us,response_p99_us,response_p999_us,response_max_us,service_p50_us,\
          service_p99_us,service_p999_us,generator_cpu_cores,cluster_cpu_cores,\
-         schedule_lag_p99_us,audit,verdict,failover_ms"
+         schedule_lag_p99_us,audit,verdict,failover_ms,shard,queue_p99_us,\
+         generator_delay_p99_us,steady,slo"
     );
     assert_eq!(
         head("intervals.csv"),
         "schema_version,run_id,second,op,ok,failed,unknown,response_p50_us,response_p99_us,\
-         response_max_us,failures"
+         response_max_us,failures,unfinished,retries,service_p50_us,service_p99_us,queued"
     );
     assert_eq!(
         head("cluster.csv"),
@@ -251,6 +262,28 @@ fn a_half_written_last_line_is_told_and_cut_by_the_next_writer() {
     assert_eq!(problems, [] as [&str; 0]);
 }
 
+#[test]
+fn rows_of_some_runs_are_left_out_and_whatever_is_half_written() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = new_dir(root.path());
+    dir.append_run(&[run_row("a-1", "send"), run_row("a-1", "all")])
+        .unwrap();
+    dir.append_run(&[run_row("a-2", "send")]).unwrap();
+    let path = dir.path().join("runs.csv");
+    let first = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{first}1,a-2,ha")).unwrap();
+    // A writer that was killed before its first line was whole.
+    let head = dir.path().join("cluster.csv");
+    fs::write(&head, "schema_version,run").unwrap();
+
+    dir.retain_runs(|run| run == "a-1").unwrap();
+    let (rows, problems) = read(&dir);
+    let ops: Vec<&str> = rows.iter().map(|(_, row)| row.op.as_str()).collect();
+    assert_eq!((ops, problems.len()), (vec!["send", "all"], 0));
+    assert!(first.starts_with(&fs::read_to_string(&path).unwrap()));
+    assert!(!head.exists() && !dir.path().join("intervals.csv").exists());
+}
+
 fn header_bytes(text: &[u8]) -> usize {
     text.iter().position(|byte| *byte == b'\n').unwrap() + 1
 }
@@ -294,7 +327,7 @@ fn bad_rows_are_left_out_with_file_line_and_reason() {
         (
             "verdict",
             "valid,1,2",
-            "it has 47 fields, and the head of the file has 45",
+            "it has 52 fields, and the head of the file has 50",
         ),
     ] {
         let root = tempfile::tempdir().unwrap();
@@ -347,13 +380,14 @@ fn columns_of_others_are_passed_over_and_lacking_ones_are_named() {
     );
 
     // A file from before fail-over was measured.
-    let narrower: Vec<String> = text
-        .lines()
-        .map(|line| line.rsplit_once(',').unwrap().0.to_owned() + "\n")
-        .collect();
-    fs::write(&path, narrower.concat()).unwrap();
+    fs::write(&path, without_last_columns(&text, 6)).unwrap();
     let without = RunRow {
         failover_ms: None,
+        shard: String::new(),
+        queue_p99_us: None,
+        generator_delay_p99_us: None,
+        steady: String::new(),
+        slo: String::new(),
         ..plain
     };
     assert_eq!(read(&dir), (vec![(2, without)], vec![]));
@@ -367,6 +401,37 @@ fn columns_of_others_are_passed_over_and_lacking_ones_are_named() {
     fs::remove_file(&path).unwrap();
     let error = dir.read_runs().unwrap_err().to_string();
     assert_eq!(error, "runs.csv: there is no such file");
+}
+
+/// A file without quotes as it was before its last `count` columns were added.
+fn without_last_columns(text: &str, count: usize) -> String {
+    text.lines()
+        .map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            fields[..fields.len() - count].join(",") + "\n"
+        })
+        .collect()
+}
+
+#[test]
+fn seconds_written_before_queues_were_watched_are_read_too() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = new_dir(root.path());
+    let row = interval_row(0);
+    dir.append_intervals(std::slice::from_ref(&row)).unwrap();
+    let path = dir.path().join("intervals.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, without_last_columns(&text, 5)).unwrap();
+    let without = IntervalRow {
+        unfinished: 0,
+        retries: 0,
+        service_p50_us: None,
+        service_p99_us: None,
+        queued: None,
+        ..row
+    };
+    let read = dir.read_intervals().unwrap();
+    assert_eq!((read.rows, read.problems), (vec![(2, without)], vec![]));
 }
 
 #[test]
@@ -460,6 +525,7 @@ fn histograms_come_back_as_they_were_written() {
     let merged = log.merged("send").unwrap();
     assert_eq!(merged.len(), 5002);
     assert_eq!(merged.max(), send.max());
+    assert!(merged.max() >= 3_600_000_000, "an hour is told apart");
     assert!(log.merged("inbox").is_none());
 }
 

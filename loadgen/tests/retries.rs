@@ -10,14 +10,20 @@ use support::{Reply, Scripted, client, workload};
 use telegraft_loadgen::call::{Limits, Trouble};
 use telegraft_loadgen::client::{Client, Outcome};
 use telegraft_loadgen::plan::{Kind, Step};
-use telegraft_loadgen::suite::{ReadPage, Targets};
+use telegraft_loadgen::suite::Targets;
 
 /// User 0 is a member of the rooms 0 (id 11) and 1 (id 12).
-const fn step(kind: Kind, room: usize) -> Step {
+const fn step(kind: Kind, room: u32) -> Step {
     Step {
+        due_ns: 0,
         kind,
         user: 0,
         room,
+        size: match kind {
+            Kind::Send => 64,
+            _ => 10,
+        },
+        latest: false,
     }
 }
 
@@ -64,10 +70,10 @@ async fn a_write_is_retried_with_its_key_and_counted_once() {
                 caller.limits.attempt = Duration::from_secs(2);
             }
         });
-        assert_eq!(client.perform(SEND).await, Outcome::Ok, "{trouble}");
+        assert_eq!(client.perform(&SEND).await, Outcome::Ok, "{trouble}");
         assert_eq!(client.tries.attempts, 3, "{trouble}");
         assert_eq!(client.tries.troubles, [trouble, Trouble::Status(503)]);
-        assert_eq!(client.perform(SEND).await, Outcome::Ok);
+        assert_eq!(client.perform(&SEND).await, Outcome::Ok);
         assert_eq!(client.tries.attempts, 1, "each operation counts its own");
 
         let seen = server.seen();
@@ -87,7 +93,7 @@ async fn a_write_is_retried_with_its_key_and_counted_once() {
 async fn outcome_of(replies: Vec<Reply>) -> (Outcome, bool, u64) {
     let server = scripted(replies).await;
     let mut client = client(&[&server.url], &workload(1), |_| {});
-    let outcome = client.perform(SEND).await;
+    let outcome = client.perform(&SEND).await;
     assert!(client.ledger.acknowledged.is_empty());
     (
         outcome,
@@ -116,7 +122,7 @@ async fn what_may_have_happened_is_never_called_failed() {
 async fn every_operation_ends_by_its_deadline() {
     let server = Scripted::start(|_| Reply::Hang).await;
     let mut hanging = client(&[&server.url], &workload(1), short);
-    assert_eq!(hanging.perform(SEND).await, Outcome::Unknown);
+    assert_eq!(hanging.perform(&SEND).await, Outcome::Unknown);
     assert!(hanging.ledger.unknown.contains(0));
     assert!(hanging.tries.attempts >= 2);
     assert!(
@@ -128,14 +134,14 @@ async fn every_operation_ends_by_its_deadline() {
     );
     let read = step(Kind::Read, 0);
     assert_eq!(
-        hanging.perform(read).await,
+        hanging.perform(&read).await,
         Outcome::Failed,
         "a read has no effect"
     );
 
     let server = Scripted::start(|_| told(503)).await;
     let mut overloaded = client(&[&server.url], &workload(1), short);
-    assert_eq!(overloaded.perform(SEND).await, Outcome::Failed);
+    assert_eq!(overloaded.perform(&SEND).await, Outcome::Failed);
     assert!(overloaded.ledger.unknown.is_empty());
     assert!(overloaded.tries.attempts >= 3);
 
@@ -143,7 +149,7 @@ async fn every_operation_ends_by_its_deadline() {
     drop(server);
     // The listener is gone once its task is: until then a connection is taken and never served.
     let mut refused = client(&[&url], &workload(1), short);
-    while refused.perform(SEND).await != Outcome::Failed {}
+    while refused.perform(&SEND).await != Outcome::Failed {}
     assert!(refused.tries.troubles.contains(&Trouble::Refused));
 }
 
@@ -154,7 +160,7 @@ async fn the_leader_is_found_and_followed() {
     let follower = Scripted::start(move |_| Reply::Leader(503, String::new(), url.clone())).await;
     let mut client = client(&[&follower.url, &leader.url], &workload(1), |_| {});
     for _ in 0..3 {
-        assert_eq!(client.perform(SEND).await, Outcome::Ok);
+        assert_eq!(client.perform(&SEND).await, Outcome::Ok);
     }
     assert_eq!(follower.seen().len(), 1, "its word is taken");
     assert_eq!(leader.seen().len(), 3);
@@ -165,8 +171,8 @@ async fn a_replica_that_is_gone_is_left() {
     let gone = Scripted::start(|_| Reply::Reset).await;
     let other = scripted([sent(1), sent(2)]).await;
     let mut client = client(&[&gone.url, &other.url], &workload(1), |_| {});
-    assert_eq!(client.perform(SEND).await, Outcome::Ok);
-    assert_eq!(client.perform(SEND).await, Outcome::Ok);
+    assert_eq!(client.perform(&SEND).await, Outcome::Ok);
+    assert_eq!(client.perform(&SEND).await, Outcome::Ok);
     assert_eq!(gone.seen().len(), 1);
     assert_eq!(
         other.seen()[0].key.as_deref(),
@@ -185,7 +191,7 @@ async fn round_robin_asks_everyone() {
     workload.targets = Targets::RoundRobin;
     let mut client = client(&[&one.url, &two.url], &workload, |_| {});
     for _ in 0..4 {
-        assert_eq!(client.perform(SEND).await, Outcome::Ok);
+        assert_eq!(client.perform(&SEND).await, Outcome::Ok);
     }
     assert_eq!((one.seen().len(), two.seen().len()), (2, 2));
 }
@@ -220,17 +226,15 @@ fn inbox(messages: &[(u64, u64)], cursor: &str) -> Reply {
 async fn contradiction(latest: bool, steps: Vec<(Step, Reply)>) -> (String, Vec<String>) {
     let (steps, replies): (Vec<Step>, Vec<Reply>) = steps.into_iter().unzip();
     let server = scripted(replies).await;
-    let mut workload = workload(1);
-    if latest && let Some(read) = &mut workload.operations.read {
-        read.page = ReadPage::Latest;
-    }
-    let mut client = client(&[&server.url], &workload, |_| {});
+    let mut client = client(&[&server.url], &workload(1), |_| {});
+    let latest = |step| Step { latest, ..step };
+    let steps: Vec<Step> = steps.into_iter().map(latest).collect();
     let (last, before) = steps.split_last().unwrap();
     for step in before {
-        assert_eq!(client.perform(*step).await, Outcome::Ok, "{step:?}");
+        assert_eq!(client.perform(step).await, Outcome::Ok, "{step:?}");
         assert!(client.findings.is_empty(), "{:?}", client.findings);
     }
-    assert_eq!(client.perform(*last).await, Outcome::Failed);
+    assert_eq!(client.perform(last).await, Outcome::Failed);
     let paths = server.seen().into_iter().map(|seen| seen.path).collect();
     (finding(&client), paths)
 }
@@ -305,7 +309,10 @@ async fn answers_that_contradict_earlier_ones_are_findings() {
         ],
     )
     .await;
-    assert!(text.contains("from seq 1 to 3 in room 12"), "{text}");
+    assert!(
+        text.contains("has seq 3 of room 12 where 2 is due"),
+        "{text}"
+    );
     assert_eq!(
         paths,
         [

@@ -57,6 +57,22 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
         (vec!["bench", "--targets", "nobody"], "nobody"),
         (vec!["bench", "--clients", "0"], "at least one"),
         (vec!["bench", "--trials", "0"], "--trials"),
+        (vec!["find-max"], "WORKLOAD"),
+        (vec!["find-max", "chat", "--rate", "9"], "--rate"),
+        (vec!["find-max", "write-heavy"], "--slo-p99"),
+        (vec!["find-max", "chat", "--slo-p99", "20"], "no unit"),
+        (
+            vec![
+                "find-max",
+                "chat",
+                "--target",
+                "http://a",
+                "--mailbox",
+                "fifo",
+            ],
+            "--mailbox",
+        ),
+        (vec!["find-max", "chat", "--repeats", "0"], "1 to 10"),
         (node(&[("--id", "")], &[]), "--id"),
         (node(&[("--id", "0")], &[]), "id is 1 or more"),
         (node(&[("--id", "3")], bootstrap), "does not name node 3"),
@@ -118,10 +134,12 @@ fn a_port_that_is_taken_is_a_failure_with_a_reason() {
 
 #[test]
 fn every_help_has_an_example() {
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 8] = [
         &[],
         &["bench"],
         &["cluster"],
+        &["load"],
+        &["find-max"],
         &["node"],
         &["null"],
         &["report"],

@@ -1,5 +1,5 @@
 //! Clusters of real processes: they start, crash, lose pieces of their logs, run out of disk and
-//! are shouted at, and what they acknowledged is there.
+//! are shouted at, and what they acknowledged is there. And the commands that load them.
 
 mod bench;
 mod chat;
@@ -7,8 +7,17 @@ mod cli;
 mod crashes;
 mod damage;
 mod disk_full;
+mod failover;
+mod find_max;
 mod harness;
 mod identity;
+mod launched;
+mod load;
 mod orphans;
 mod peers;
+mod replay;
+mod report;
+mod resume;
+mod runs;
+mod shards;
 mod sync_fails;

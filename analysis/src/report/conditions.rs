@@ -10,6 +10,22 @@ use crate::summary::settings;
 /// What stands where there is nothing to say, as for the mailbox of `null`.
 const NOTHING: &str = "-";
 
+/// One thing to say of a directory's environment.
+type OfEnvironment = fn(&Environment) -> String;
+
+/// What there is to say of a directory's environment.
+const ENVIRONMENT: [(&str, OfEnvironment); 9] = [
+    ("host", |e| e.host.clone()),
+    ("processor", processor),
+    ("memory", memory),
+    ("kernel", |e| e.kernel.clone()),
+    ("file system", |e| e.file_system.clone()),
+    ("fdatasync of 4 KiB, alone", fdatasync),
+    ("started", |e| e.started_at.clone()),
+    ("telegraft", version),
+    ("compiler", |e| e.rustc.clone()),
+];
+
 /// All of them, as a table.
 pub(super) fn conditions(data: &Data) -> Table {
     let mut table = Table::new(&[("condition", Align::Left), ("value", Align::Left)]);
@@ -37,17 +53,8 @@ pub(super) fn conditions(data: &Data) -> Table {
     }
     let trials = data.runs.iter().map(|run| run.any().trial).max();
     row("trials", trials.map_or(String::new(), |n| n.to_string()));
-    if let Some(environment) = &data.environment {
-        let e = environment;
-        row("host", e.host.clone());
-        row("processor", processor(e));
-        row("memory", memory(e));
-        row("kernel", e.kernel.clone());
-        row("file system", e.file_system.clone());
-        row("fdatasync of 4 KiB, alone", fdatasync(e));
-        row("started", e.started_at.clone());
-        row("telegraft", version(e));
-        row("compiler", e.rustc.clone());
+    for (name, value) in ENVIRONMENT {
+        row(name, by_directory(data, value));
     }
     table
 }
@@ -71,33 +78,45 @@ pub(super) fn line(data: &Data) -> String {
         }
     }
     let mut text = parts.join(" · ");
-    if let Some(e) = &data.environment {
-        text += &format!(
-            "\n{} · {} · {}",
+    let machine = by_directory(data, |e| {
+        let build = match e.profile.as_str() {
+            "release" => String::new(),
+            other => format!(" · {other} build"),
+        };
+        format!(
+            "{} · {} · {}{build}",
             processor(e),
             e.file_system,
             fdatasync_short(e)
-        );
-        if e.profile != "release" {
-            text += &format!(" · {} build", e.profile);
-        }
-    }
+        )
+    });
+    text += &format!("\n{machine}");
     text.lines().map(|line| one_line(line) + "\n").collect()
 }
 
 /// A setting's value; where it has several, each with the workloads that have it.
 fn by_workload(data: &Data, value: impl Fn(&Run) -> String) -> String {
+    let values = data
+        .runs
+        .iter()
+        .map(|run| (value(run), &*run.any().workload));
+    each_once(values.filter(|(value, _)| value != NOTHING))
+}
+
+/// What is so in all directories; where it differs, each with the directories of which it holds.
+fn by_directory(data: &Data, value: impl Fn(&Environment) -> String) -> String {
+    let sources = data.sources.iter();
+    each_once(sources.filter_map(|s| Some((value(s.environment.as_ref()?), &*s.name))))
+}
+
+/// A value; of several, each once, with all that have it.
+fn each_once<'a>(values: impl Iterator<Item = (String, &'a str)>) -> String {
     let mut found: Vec<(String, Vec<&str>)> = Vec::new();
-    for run in &data.runs {
-        let value = value(run);
-        if value == NOTHING {
-            continue;
-        }
-        let workload = run.any().workload.as_str();
+    for (value, owner) in values {
         match found.iter_mut().find(|(other, _)| *other == value) {
-            Some((_, workloads)) if workloads.contains(&workload) => {}
-            Some((_, workloads)) => workloads.push(workload),
-            None => found.push((value, vec![workload])),
+            Some((_, owners)) if owners.contains(&owner) => {}
+            Some((_, owners)) => owners.push(owner),
+            None => found.push((value, vec![owner])),
         }
     }
     match found.as_slice() {
@@ -105,7 +124,7 @@ fn by_workload(data: &Data, value: impl Fn(&Run) -> String) -> String {
         several => {
             let each = several
                 .iter()
-                .map(|(value, workloads)| format!("{value} ({})", workloads.join(", ")));
+                .map(|(value, owners)| format!("{value} ({})", owners.join(", ")));
             each.collect::<Vec<String>>().join(", ")
         }
     }

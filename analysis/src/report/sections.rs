@@ -2,16 +2,17 @@
 
 use telegraft_loadgen::results::{LatencyUs, SERVICE_SUFFIX};
 
-use super::table::{Align, Table, escape};
+use super::runs::why_not;
+use super::table::{Align, Table};
 use crate::data::{ALL, Data, Run};
 use crate::number::{count, ms, plain, sig3};
-use crate::summary::{Group, ceiling};
+use crate::summary::{CLOSED, Group, Latencies, ceiling, null_of};
 
 /// What stands where a number is not known.
-const UNKNOWN: &str = "–";
+pub(super) const UNKNOWN: &str = "–";
 
 /// Before everything that must not be overlooked.
-const MARK: &str = "⚠";
+pub(super) const MARK: &str = "⚠";
 
 /// The replica count that findings are told of, where it was run: the smallest that survives
 /// the loss of a replica.
@@ -20,7 +21,7 @@ const USUAL_REPLICAS: usize = 3;
 pub(super) const THROUGHPUT_NOTE: &str = "\
 Successful operations per second: the median of the valid trials, and the least and greatest \
 of them. `of null`: the share of what the same HTTP server reaches under the same load with \
-no consensus and no log behind it. CPU in cores, medians.\n";
+no consensus and no log behind it (of an open loop none: it does what it is offered). CPU in cores, medians.\n";
 
 pub(super) const LATENCY_NOTE: &str = "\
 Response times in milliseconds, from the moment an operation was due. All valid trials are \
@@ -32,26 +33,39 @@ pub(super) const SERVICE_NOTE: &str = "\
 The same from the moment a connection took the operation up, in milliseconds: without the time \
 that it waited for one.\n";
 
-pub(super) const FAILOVER_NOTE: &str = "\
-The longest time from the loss of a leader to the first write that was acknowledged after it.\n";
+pub(super) const OPEN_NOTE: &str = "\
+Operations arrive at a rate, whether earlier ones are answered or not. Response time counts from \
+the moment that an operation was due, service time from the moment a connection took it up, in \
+milliseconds: what lies between the two is waiting. Rates are medians of the valid trials.\n";
 
-pub(super) const RUNS_NOTE: &str = "\
-The audit compares what every replica holds with what was acknowledged. A run marked ⚠ counts \
-in none of the medians and percentiles above.\n";
+/// The percentiles of the tables of latencies, in thousandths, as their heads say.
+const SHOWN: [u64; 5] = [500, 900, 990, 999, 1000];
 
 /// Suite and time.
 pub(super) fn title(data: &Data) -> String {
-    let started_at = match (&data.environment, data.runs.first()) {
+    let environment = data.sources.iter().find_map(|s| s.environment.as_ref());
+    let started_at = match (environment, data.runs.first()) {
         (Some(environment), _) => Some(&environment.started_at),
         (None, Some(run)) => Some(&run.any().started_at),
         (None, None) => None,
     };
     let mut title = "Telegraft".to_owned();
-    if let Some(run) = data.runs.first() {
-        title += &format!(": suite {}", run.any().suite);
+    let mut suites: Vec<&str> = Vec::new();
+    for run in &data.runs {
+        if !suites.contains(&run.any().suite.as_str()) {
+            suites.push(&run.any().suite);
+        }
+    }
+    match suites.as_slice() {
+        [] => {}
+        [one] => title += &format!(": suite {one}"),
+        several => title += &format!(": suites {}", several.join(", ")),
     }
     if let Some(started_at) = started_at {
         title += &format!(", {started_at}");
+    }
+    if data.sources.len() > 1 {
+        title += &format!(", {} directories", data.sources.len());
     }
     title
 }
@@ -68,7 +82,7 @@ pub(super) fn findings(data: &Data, groups: &[Group<'_>]) -> Vec<String> {
         let audit = run.rows.iter().map(|row| &*row.audit).find(|a| *a != "ok");
         found.push(format!(
             "{MARK} The audit of {} found: {}",
-            run.any().run_id,
+            run.name,
             audit.unwrap_or_default()
         ));
     }
@@ -93,6 +107,11 @@ pub(super) fn findings(data: &Data, groups: &[Group<'_>]) -> Vec<String> {
             "{MARK} {invalid} of {total} runs {verb} not valid and left out of medians and percentiles."
         ));
     }
+    let missed = |run: &&Run| run.rows.iter().any(|row| row.slo.starts_with("missed"));
+    let missed = data.runs.iter().filter(missed).count();
+    if missed > 0 {
+        found.push(format!("{MARK} {missed} of {total} runs missed an SLO."));
+    }
     let mut workloads: Vec<&str> = Vec::new();
     for group in groups.iter().filter(|group| !group.is_null()) {
         let workload = group.any().workload.as_str();
@@ -109,9 +128,12 @@ pub(super) fn findings(data: &Data, groups: &[Group<'_>]) -> Vec<String> {
     found
 }
 
-/// How far a system gets, beside the ceiling.
+/// How far a system gets, beside the ceiling; of an open loop, how soon it answers.
 fn compared(group: &Group<'_>, groups: &[Group<'_>]) -> Option<String> {
     let op = *group.operations().last()?;
+    if group.any().arrival != CLOSED {
+        return answers(group, groups, op);
+    }
     let own = group.ok_per_s(op)?.median;
     let null = ceiling(group, groups)?.ok_per_s(op)?.median;
     let what = if op == ALL { "operations" } else { op };
@@ -132,12 +154,28 @@ fn compared(group: &Group<'_>, groups: &[Group<'_>]) -> Option<String> {
     })
 }
 
-/// The runs that do not count, one line each.
-pub(super) fn invalid(data: &Data) -> Vec<String> {
-    let invalid = data.runs.iter().filter(|run| !run.valid());
-    invalid
-        .map(|run| format!("{}: {}", marked(run), verdict(run)))
-        .collect()
+/// How soon a system answers what it is offered, beside the null system.
+fn answers(group: &Group<'_>, groups: &[Group<'_>], op: &str) -> Option<String> {
+    let row = group.any();
+    let offered = row.target_rate_per_s?;
+    let at = |group: &Group<'_>| {
+        let latencies = group.latencies(op, "")?;
+        let (p50, p99) = (latencies.at(500), latencies.at(990));
+        let text = |latency: LatencyUs| match latency {
+            LatencyUs::Known(us) => format!("{} ms", ms(us)),
+            other => printed(other),
+        };
+        Some(format!("p50 {}, p99 {}", text(p50), text(p99)))
+    };
+    let null = null_of(group, groups).and_then(at);
+    let null = null.map_or_else(String::new, |null| format!("; null: {null}"));
+    Some(format!(
+        "{}, {} operations per second offered: {} answers with {}{null}.",
+        row.workload,
+        sig3(offered),
+        group.system(),
+        at(group)?,
+    ))
 }
 
 /// What could not be read, one line each.
@@ -174,7 +212,7 @@ pub(super) fn throughput(groups: &[Group<'_>]) -> Table {
             table.row(vec![
                 group.any().workload.clone(),
                 op.to_owned(),
-                group.system(),
+                system(group),
                 rate.map_or(UNKNOWN.to_owned(), |s| sig3(s.median)),
                 match rate {
                     // One trial has no spread.
@@ -212,7 +250,10 @@ fn audit(group: &Group<'_>) -> String {
 }
 
 /// Response times (`suffix` is empty), or service times.
-pub(super) fn latency(groups: &[Group<'_>], suffix: &str) -> Table {
+pub(super) fn latency<'g, 'd: 'g>(
+    groups: impl IntoIterator<Item = &'g Group<'d>>,
+    suffix: &str,
+) -> Table {
     let mut table = Table::new(&[
         ("workload", Align::Left),
         ("op", Align::Left),
@@ -227,17 +268,17 @@ pub(super) fn latency(groups: &[Group<'_>], suffix: &str) -> Table {
     for group in groups {
         for op in group.operations() {
             let found = group.latencies(op, suffix);
-            let mut cells = vec![group.any().workload.clone(), op.to_owned(), group.system()];
+            let mut cells = vec![group.any().workload.clone(), op.to_owned(), system(group)];
             match found {
                 Some(found) => {
-                    cells.extend(found.percentiles.map(printed));
+                    cells.extend(SHOWN.map(|q| printed(found.at(q))));
                     cells.push(match found.left_out {
                         0 => count(found.operations),
                         _ => format!("{MARK} {}", count(found.operations)),
                     });
                 }
                 None => {
-                    cells.extend(vec![UNKNOWN.to_owned(); 5]);
+                    cells.extend(SHOWN.map(|_| UNKNOWN.to_owned()));
                     cells.push(if group.valid().next().is_some() {
                         format!("{MARK} none")
                     } else {
@@ -251,7 +292,7 @@ pub(super) fn latency(groups: &[Group<'_>], suffix: &str) -> Table {
     table
 }
 
-fn printed(latency: LatencyUs) -> String {
+pub(super) fn printed(latency: LatencyUs) -> String {
     match latency {
         LatencyUs::Known(us) => ms(us),
         LatencyUs::BeyondTimeout => ">timeout".to_owned(),
@@ -259,118 +300,77 @@ fn printed(latency: LatencyUs) -> String {
     }
 }
 
-/// Service times, where they can differ from response times: in an open loop.
+/// Service times, where they can differ from response times: where operations do not wait for
+/// one another.
 pub(super) fn service(groups: &[Group<'_>]) -> Option<Table> {
-    let open = groups.iter().any(|group| group.any().arrival == "open");
-    open.then(|| latency(groups, SERVICE_SUFFIX))
+    let open = groups.iter().filter(|group| is_open(group));
+    let table = latency(open, SERVICE_SUFFIX);
+    (!table.is_empty()).then_some(table)
 }
 
-/// Runs in which a leader was lost.
-pub(super) fn failover(data: &Data) -> Option<Table> {
-    let mut table = Table::new(&[("run", Align::Left), ("fail-over (ms)", Align::Right)]);
-    for run in &data.runs {
-        let longest = run.rows.iter().filter_map(|row| row.failover_ms);
-        if let Some(longest) = longest.reduce(f64::max) {
-            table.row(vec![marked(run), sig3(longest)]);
+fn is_open(group: &Group<'_>) -> bool {
+    group.any().arrival != "closed"
+}
+
+/// What arrives and what is done of it, and both views of how long it took, side by side.
+pub(super) fn open(groups: &[Group<'_>]) -> Option<Table> {
+    let mut table = Table::new(&[
+        ("workload", Align::Left),
+        ("op", Align::Left),
+        ("system", Align::Left),
+        ("offered /s", Align::Right),
+        ("achieved /s", Align::Right),
+        ("response p50", Align::Right),
+        ("service p50", Align::Right),
+        ("response p99", Align::Right),
+        ("service p99", Align::Right),
+    ]);
+    for group in groups.iter().filter(|group| is_open(group)) {
+        let operations = group.operations();
+        for op in &operations {
+            // The rate is that of all operations together.
+            let offered = group.any().target_rate_per_s;
+            let offered = offered.filter(|_| *op == ALL || operations.len() == 1);
+            let (response, service) =
+                (group.latencies(op, ""), group.latencies(op, SERVICE_SUFFIX));
+            let at = |latencies: &Option<Latencies>, per_mille| match latencies {
+                Some(latencies) => printed(latencies.at(per_mille)),
+                None => UNKNOWN.to_owned(),
+            };
+            let achieved = group.ok_per_s(op).map(|s| s.median);
+            table.row(vec![
+                group.any().workload.clone(),
+                (*op).to_owned(),
+                system(group),
+                offered.map_or(UNKNOWN.to_owned(), plain),
+                achieved.map_or(UNKNOWN.to_owned(), sig3),
+                at(&response, 500),
+                at(&service, 500),
+                at(&response, 990),
+                at(&service, 990),
+            ]);
         }
     }
     (!table.is_empty()).then_some(table)
 }
 
-fn marked(run: &Run) -> String {
-    let id = &run.any().run_id;
-    if run.valid() {
-        id.clone()
-    } else {
-        format!("{MARK} {id}")
+/// A group's system, marked where some of its trials do not count.
+fn system(group: &Group<'_>) -> String {
+    match group.runs.iter().all(|run| run.valid()) {
+        true => group.system(),
+        false => format!("{MARK} {}", group.system()),
     }
 }
 
-fn verdict(run: &Run) -> String {
-    distinct(run.rows.iter().map(|row| &*row.verdict), "valid")
-}
-
-/// What the rows of a run say, each thing once, beside `fine`.
-fn distinct<'a>(values: impl Iterator<Item = &'a str>, fine: &str) -> String {
-    let mut found: Vec<&str> = Vec::new();
-    for value in values {
-        if value != fine && !found.contains(&value) {
-            found.push(value);
-        }
+/// The trials that a table of groups leaves out, and why: what its marks stand for.
+pub(super) fn left_out(groups: &[Group<'_>]) -> String {
+    let runs = groups.iter().flat_map(|group| &group.runs);
+    let invalid: Vec<String> = runs
+        .filter(|run| !run.valid())
+        .map(|run| format!("{} ({})", run.name, why_not(run)))
+        .collect();
+    match invalid.is_empty() {
+        true => String::new(),
+        false => format!("{MARK} Not counted: {}.", invalid.join(", ")),
     }
-    if found.is_empty() {
-        return fine.to_owned();
-    }
-    found.join("; ")
-}
-
-/// One row for each run.
-pub(super) fn runs(data: &Data) -> Table {
-    let mut table = Table::new(&[
-        ("run", Align::Left),
-        ("verdict", Align::Left),
-        ("audit", Align::Left),
-        ("ops/s", Align::Right),
-        ("ok", Align::Right),
-        ("failed", Align::Right),
-        ("unknown", Align::Right),
-        ("unfinished", Align::Right),
-        ("retries", Align::Right),
-    ]);
-    for run in &data.runs {
-        let rate = match run.row(ALL) {
-            Some(all) => all.ok_per_s,
-            None => run.rows.iter().map(|row| row.ok_per_s).sum(),
-        };
-        table.row(vec![
-            marked(run),
-            verdict(run),
-            distinct(run.rows.iter().map(|row| &*row.audit), "ok"),
-            sig3(rate),
-            count(run.total(|row| row.ok)),
-            count(run.total(|row| row.failed)),
-            count(run.total(|row| row.unknown)),
-            count(run.total(|row| row.unfinished)),
-            count(run.total(|row| row.retries)),
-        ]);
-    }
-    table
-}
-
-/// The command, and the suite that it needs.
-pub(super) fn reproduce(data: &Data) -> String {
-    let Some(suite) = &data.suite else {
-        return "`suite.toml` is missing, so the exact configuration is not known.\n".to_owned();
-    };
-    let built = match &data.environment {
-        Some(e) => format!(
-            "With telegraft {}{}, built with {}, in this directory:",
-            escape(&e.version),
-            e.git_revision
-                .as_ref()
-                .map_or(String::new(), |revision| format!(
-                    " (revision {})",
-                    escape(revision)
-                )),
-            escape(&e.rustc)
-        ),
-        None => "In this directory:".to_owned(),
-    };
-    // A fence longer than any inside it.
-    let mut fence = "```".to_owned();
-    while suite.contains(&fence) {
-        fence.push('`');
-    }
-    let seconds: f64 = data
-        .runs
-        .iter()
-        .map(|run| run.any().warmup_s + run.any().duration_s)
-        .sum();
-    let runs = data.runs.len();
-    format!(
-        "{built}\n\n```sh\ntelegraft bench suite.toml\n```\n\n\
-         It takes {} s of load in {runs} runs. `suite.toml`:\n\n{fence}toml\n{}\n{fence}\n",
-        plain(seconds),
-        suite.trim_end()
-    )
 }

@@ -1,23 +1,38 @@
 //! The judgement: what a replica holds against what was acknowledged. No I/O.
 
+use telegraft_cluster::http::MAX_BODY_BYTES;
 use telegraft_cluster::http::api::Message;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::body::{self, MessageId};
 use crate::findings::Findings;
 use crate::ledger::{Bitmap, Ledger, Place, place_hash};
+use crate::plan::Share;
 
 /// What was sent, and what is known of it.
 #[derive(Debug)]
 pub struct Expected {
     /// The run's nonce.
     pub nonce: String,
-    /// Bytes of a message's body.
-    pub message_bytes: usize,
-    /// Ids of the rooms.
+    /// Ids of the rooms that must be there.
     pub rooms: Vec<u64>,
-    /// By client.
+    /// Which clients' messages are known: those of one machine among several.
+    pub share: Share,
+    /// By client of that share.
     pub ledgers: Vec<Ledger>,
+}
+
+impl Expected {
+    /// The place of a client's ledger, if it is one of ours.
+    fn place(&self, client: u32) -> Option<usize> {
+        let ours = self.share.has(u64::from(client));
+        ours.then(|| (client / self.share.of) as usize)
+    }
+
+    /// The number of the client with the ledger at `place`.
+    fn client(&self, place: usize) -> u32 {
+        u32::try_from(place).expect("clients are bounded") * self.share.of + self.share.nth
+    }
 }
 
 /// What one replica holds, as it is read message by message.
@@ -84,7 +99,7 @@ impl<'a> ReplicaAudit<'a> {
             sent_at,
         } = message;
         let (replica, before) = (&self.replica, self.last[room]);
-        if *seq != before + 1 {
+        if *seq != before.saturating_add(1) {
             self.findings.add(|| {
                 format!("replica {replica}: room {room_id} goes from seq {before} to {seq}")
             });
@@ -99,7 +114,7 @@ impl<'a> ReplicaAudit<'a> {
         let hash = xxh3_64_with_seed(body.as_bytes(), hash);
         self.content = self.content.wrapping_add(hash);
 
-        let Some(id) = body::id(body, &expected.nonce) else {
+        let Some((id, bytes)) = body::id(body, &expected.nonce) else {
             self.findings.add(|| {
                 format!("replica {replica}: seq {seq} of room {room_id} was never sent: {body:?}")
             });
@@ -107,14 +122,21 @@ impl<'a> ReplicaAudit<'a> {
         };
         let MessageId { client, number } = id;
         self.body.clear();
-        body::write(&mut self.body, &expected.nonce, id, expected.message_bytes);
+        body::write(
+            &mut self.body,
+            &expected.nonce,
+            id,
+            bytes.min(MAX_BODY_BYTES),
+        );
         if self.body != body.as_bytes() {
             self.findings.add(|| {
                 format!("replica {replica}: seq {seq} of room {room_id} was altered: {body:?}")
             });
             return;
         }
-        let place = client as usize;
+        let Some(place) = expected.place(client) else {
+            return; // Another machine knows what it sent.
+        };
         let Some(ledger) = expected.ledgers.get(place).filter(|l| number < l.sent) else {
             self.findings.add(|| {
                 format!(
@@ -136,6 +158,7 @@ impl<'a> ReplicaAudit<'a> {
                 room_id,
                 seq: *seq,
                 author: *author,
+                bytes,
             };
             let hash = place_hash(client, number, at);
             self.hashes[place] = self.hashes[place].wrapping_add(hash);
@@ -149,11 +172,19 @@ impl<'a> ReplicaAudit<'a> {
         }
     }
 
+    /// The room at `room` is not there.
+    pub fn no_room(&mut self, room: usize) {
+        let (replica, room_id) = (&self.replica, self.expected.rooms[room]);
+        self.findings
+            .add(|| format!("replica {replica}: room {room_id} was acknowledged and is lost"));
+    }
+
     /// Everything was read.
     pub fn finish(mut self) -> ReplicaView {
         let replica = &self.replica;
         let clients = self.expected.ledgers.iter().zip(&self.seen);
-        for (client, (ledger, seen)) in clients.enumerate() {
+        for (place, (ledger, seen)) in clients.enumerate() {
+            let client = self.expected.client(place);
             let mut lost = false;
             for number in ledger.acknowledged.without(seen) {
                 lost = true;
@@ -164,11 +195,11 @@ impl<'a> ReplicaAudit<'a> {
                     )
                 });
             }
-            if !lost && self.hashes[client] != ledger.hash {
+            if !lost && self.hashes[place] != ledger.hash {
                 self.findings.add(|| {
                     format!(
-                        "replica {replica}: a message of client {client} has another room, seq \
-                         or author than was acknowledged"
+                        "replica {replica}: a message of client {client} has another room, seq, \
+                         author or size than was acknowledged"
                     )
                 });
             }
@@ -222,9 +253,13 @@ mod tests {
     const BYTES: usize = 40;
 
     fn body(client: u32, number: u32) -> Cow<'static, str> {
-        let mut bytes = Vec::new();
-        body::write(&mut bytes, NONCE, MessageId { client, number }, BYTES);
-        String::from_utf8(bytes).expect("ASCII").into()
+        sized(client, number, BYTES)
+    }
+
+    fn sized(client: u32, number: u32, bytes: usize) -> Cow<'static, str> {
+        let mut text = Vec::new();
+        body::write(&mut text, NONCE, MessageId { client, number }, bytes);
+        String::from_utf8(text).expect("ASCII").into()
     }
 
     /// Two clients, ten messages each in turn in two rooms; of each client, number 8 is
@@ -253,6 +288,7 @@ mod tests {
                         room_id,
                         seq,
                         author,
+                        bytes: BYTES,
                     };
                     ledger.acknowledge(client, number, place);
                 }
@@ -267,8 +303,8 @@ mod tests {
         }
         let expected = Expected {
             nonce: NONCE.to_owned(),
-            message_bytes: BYTES,
             rooms: ROOMS.to_vec(),
+            share: Share::WHOLE,
             ledgers,
         };
         (expected, held)
@@ -387,11 +423,23 @@ mod tests {
         found("room 7 goes from seq 1 to 3", &|held| {
             held.remove(1);
         });
-        found("another room, seq or author", &|held| held[6].1.author = 2);
-        found("another room, seq or author", &|held| {
+        found("another room, seq, author or size", &|held| {
+            held[6].1.author = 2
+        });
+        found("another room, seq, author or size", &|held| {
             let (one, other) = (held[0].1.body.clone(), held[4].1.body.clone());
             held[0].1.body = other;
             held[4].1.body = one;
+        });
+        // Whole by what it says of itself, but it was sent with another size.
+        found("another room, seq, author or size", &|held| {
+            assert_eq!(held[6].1.body, body(0, 3));
+            held[6].1.body = sized(0, 3, BYTES + 1);
+        });
+        // It says that it has another size than it has.
+        found("was altered", &|held| {
+            let text = held[6].1.body.replace("-40-", "-41-");
+            held[6].1.body = text.into();
         });
         // The same messages, but not the same message: another time.
         found("differ", &|held| held[6].1.sent_at += 1);
@@ -410,5 +458,76 @@ mod tests {
         found("differ", &|held| {
             take(held, 15);
         });
+    }
+
+    /// The same run as one of two machines knows it, whose clients are 1, 3, … of all.
+    fn half() -> (Expected, Held) {
+        let (mut expected, held) = run();
+        expected.share = Share { nth: 1, of: 2 };
+        expected.ledgers.remove(0);
+        (expected, held)
+    }
+
+    fn half_judged(change: impl FnOnce(&mut Held)) -> Vec<String> {
+        let (expected, mut held) = half();
+        change(&mut held);
+        compare(vec![view(&expected, "1", &held)])
+            .examples()
+            .to_vec()
+    }
+
+    #[test]
+    fn a_machine_judges_its_own_messages_and_no_others() {
+        assert_eq!(half_judged(|_| {}), Vec::<String>::new());
+        // Of client 0 it knows nothing: not what it sent, nor how often, nor how long.
+        let others = half_judged(|held| {
+            let last = held.len() - 2;
+            assert_eq!(held[last].1.body, body(0, 8));
+            take(held, last);
+            held.push((0, message(10, 0, 1_000)));
+            held.push((0, message(11, 0, 1_000)));
+            held.push((0, message(12, 4, 3)));
+        });
+        assert_eq!(others, Vec::<String>::new());
+        let lost = half_judged(|held| {
+            take(held, 1);
+        });
+        let expected = "replica 1: message 0 of client 1 was acknowledged and is lost";
+        assert_eq!(lost, [expected]);
+        let twice = half_judged(|held| held.push((1, message(7, 1, 3))));
+        assert_eq!(twice.len(), 1, "{twice:?}");
+        assert!(twice[0].contains("message 3 of client 1 is there twice"));
+        // Client 3 would be its second one, and it has one.
+        let unknown = half_judged(|held| held.push((1, message(7, 3, 0))));
+        assert_eq!(unknown.len(), 1, "{unknown:?}");
+        assert!(unknown[0].contains("message 0 of client 3"), "{unknown:?}");
+        // What is no message of the run, or is damaged, is anybody's finding.
+        let altered = half_judged(|held| {
+            held[0].1.body.to_mut().pop();
+        });
+        assert!(altered[0].contains("was altered"), "{altered:?}");
+    }
+
+    fn message(seq: u64, client: u32, number: u32) -> Message<'static> {
+        Message {
+            seq,
+            author: u64::from(client) + 1,
+            body: body(client, number),
+            sent_at: 1,
+        }
+    }
+
+    #[test]
+    fn a_room_that_is_not_there_is_lost() {
+        let (expected, held) = run();
+        let mut audit = ReplicaAudit::new(&expected, "1".to_owned());
+        for (room, message) in held.iter().filter(|(room, _)| *room == 0) {
+            audit.message(*room, message);
+        }
+        audit.no_room(1);
+        let findings = audit.finish().findings;
+        let first = "replica 1: room 9 was acknowledged and is lost";
+        assert_eq!(findings.examples()[0], first);
+        assert_eq!(findings.count(), 1 + 3 * 2, "with everything in it");
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub use judge::{Expected, ReplicaAudit, ReplicaView, compare};
 
-use crate::call::connections;
+use crate::call::{cause, connections};
 use crate::findings::Findings;
 
 /// All replicas have applied everything by then: one that was down may have a whole run to
@@ -214,7 +214,12 @@ impl Replica {
                     "/v1/rooms/{room_id}/messages?after={after}&limit={MAX_LIMIT}\
                      &consistency=local&min_index={index}"
                 );
-                let bytes = self.bytes(&path).await?;
+                let (status, bytes) = self.answer(&path).await?;
+                if status == StatusCode::NOT_FOUND {
+                    audit.no_room(room);
+                    break;
+                }
+                let bytes = ok(&path, status, bytes)?;
                 let page: MessagePage<'_> = parse(&path, &bytes)?;
                 for message in &page.messages {
                     audit.message(room, message);
@@ -237,21 +242,29 @@ impl Replica {
     }
 
     async fn bytes(&self, path: &str) -> Result<Bytes, String> {
+        let (status, bytes) = self.answer(path).await?;
+        ok(path, status, bytes)
+    }
+
+    async fn answer(&self, path: &str) -> Result<(StatusCode, Bytes), String> {
         let answer = async {
             let response = self.http.get(format!("{}{path}", self.url)).send().await?;
             let status = response.status();
             Ok::<_, reqwest::Error>((status, response.bytes().await?))
         };
-        let (status, bytes) = timeout(ANSWER, answer)
+        timeout(ANSWER, answer)
             .await
             .map_err(|_| format!("GET {path}: no answer within {} s", ANSWER.as_secs()))?
-            .map_err(|error| format!("GET {path}: {error}"))?;
-        if status == StatusCode::OK {
-            Ok(bytes)
-        } else {
-            let text = String::from_utf8_lossy(&bytes);
-            Err(format!("GET {path}: {status}: {text}"))
-        }
+            .map_err(|error| format!("GET {path}: {}", cause(&error)))
+    }
+}
+
+fn ok(path: &str, status: StatusCode, bytes: Bytes) -> Result<Bytes, String> {
+    if status == StatusCode::OK {
+        Ok(bytes)
+    } else {
+        let text = String::from_utf8_lossy(&bytes);
+        Err(format!("GET {path}: {status}: {text}"))
     }
 }
 

@@ -1,84 +1,135 @@
 //! One run: a fresh cluster, set up, loaded, audited, stopped and recorded.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use telegraft_cluster::http::Consistency;
 use telegraft_cluster::local::{self, LocalCluster, LocalOptions};
-use tokio::sync::mpsc;
+use telegraft_cluster::log::Durability;
+use telegraft_cluster::node::Mailbox;
 use tokio::time::Instant;
 
+use super::BenchError;
 use super::progress::Progress;
-use super::rows::Measured;
 use super::steer::{Steered, steer};
-use super::{BenchError, Run};
-use crate::audit::{self, Expected, audit};
-use crate::client::{Checks, Client};
-use crate::closed::{Stop, TICKS_CAPACITY, load};
-use crate::findings::Findings;
-use crate::recorder::{Recorder, Window};
+use crate::audit;
+use crate::engine::Stop;
+use crate::plan::Share;
 use crate::results::ResultDir;
-use crate::routes::Routes;
-use crate::setup::{Scene, set_up};
-use crate::suite::{Suite, System};
+use crate::run::{Beside, Done, LEAD, Measured, Place, Run, RunError, Scenario, summary};
+use crate::suite::{Suite, System, Workload};
+use crate::world::Checks;
 
 /// Until a fresh cluster serves: its processes start and elect a leader.
 const READY: Duration = Duration::from_secs(20);
 
 /// What all runs have in common.
 #[derive(Debug)]
-pub(super) struct Bench {
-    pub(super) binary: PathBuf,
-    pub(super) suite: Suite,
-    pub(super) nonce: String,
-    pub(super) data_dir: PathBuf,
-    pub(super) results: ResultDir,
+pub(crate) struct Bench {
+    pub(crate) binary: PathBuf,
+    pub(crate) suite: Suite,
+    pub(crate) nonce: String,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) results: ResultDir,
     /// The file system's name that the data directories are on.
-    pub(super) file_system: String,
-    pub(super) stop: Stop,
+    pub(crate) file_system: String,
+    pub(crate) stop: Stop,
+    /// How long operations may take after the window.
+    pub(crate) drain: Duration,
+    /// Where the steps are recorded, if they are.
+    pub(crate) record: Option<PathBuf>,
 }
 
-/// How a run ended.
-pub(super) enum Ended {
-    /// It was interrupted before anything was measured.
-    BeforeLoad,
-    /// Its rows are in the result directory.
-    Recorded {
-        audit: audit::Verdict,
-        interrupted: bool,
-        notes: Vec<String>,
-    },
+/// One run.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    /// Unique in the result directory, as `telegraft-3-write-heavy-t1`.
+    pub(crate) id: String,
+    pub(crate) system: System,
+    /// 0 when the system has none.
+    pub(crate) replicas: usize,
+    pub(crate) workload: Workload,
+    pub(crate) trace: SharedTrace,
+    pub(crate) trial: u32,
+    pub(crate) seed: u64,
 }
 
-/// A load, and what it cost.
+/// A recording that several runs share.
+pub(crate) type SharedTrace = Option<Arc<crate::trace::Trace>>;
+
+/// What the loaded cluster gave.
 struct Loaded {
-    clients: Vec<Client>,
-    recorder: Recorder,
-    steered: Steered,
-    began: SystemTime,
+    measured: Measured,
+    beside: Beside,
+    notes: Vec<String>,
 }
 
 impl Bench {
-    pub(super) async fn one(
+    /// What a planned run is.
+    fn run(&self, planned: &Planned, scenario: &Scenario) -> Run {
+        let suite = &self.suite;
+        let null = planned.system == System::Null;
+        Run {
+            id: planned.id.clone(),
+            suite: suite.name.clone(),
+            system: planned.system.name().to_owned(),
+            replicas: planned.replicas,
+            durability: match suite.durability {
+                _ if null => "-",
+                // What is not on a disk is not made durable by a sync.
+                Durability::Fsync if self.file_system == "tmpfs" => "fsync(tmpfs)",
+                Durability::Fsync => "fsync",
+                Durability::None => "none",
+            }
+            .to_owned(),
+            mailbox: match suite.mailbox {
+                _ if null => "-",
+                Mailbox::Lanes => "lanes",
+                Mailbox::Fifo => "fifo",
+            }
+            .to_owned(),
+            trial: planned.trial,
+            seed: planned.seed,
+            warmup: suite.warmup,
+            duration: suite.duration,
+            drain: self.drain,
+            nonce: self.nonce.clone(),
+            share: Share::WHOLE,
+            checks: match (planned.system, scenario.workload().consistency) {
+                (System::Null, _) => Checks::Shape,
+                (System::Telegraft, Consistency::Local) => Checks::MayBeStale,
+                (System::Telegraft, _) => Checks::Full,
+            },
+        }
+    }
+
+    /// Does a run; none when that was interrupted before the load.
+    ///
+    /// # Errors
+    /// [`BenchError::Run`] when this one could not be done, others when no other could either.
+    pub(crate) async fn one(
         &self,
-        run: &Run,
+        planned: &Planned,
         progress: &mut Progress,
-    ) -> Result<Ended, BenchError> {
+    ) -> Result<Option<Done>, BenchError> {
         let failed = |reason: String| BenchError::Run {
-            run_id: run.id.clone(),
+            run_id: planned.id.clone(),
             reason,
         };
+        let trace = planned.trace.clone();
+        let scenario = Scenario::new(planned.workload.clone(), planned.seed, trace);
+        let scenario = scenario.map_err(failed)?;
+        let run = self.run(planned, &scenario);
         let data_dir = self.data_dir.join(&run.id);
         let options = LocalOptions {
             binary: self.binary.clone(),
-            system: match run.system {
+            system: match planned.system {
                 System::Telegraft => local::System::Telegraft,
                 System::Null => local::System::Null,
             },
-            replicas: run.replicas.max(1),
+            replicas: planned.replicas.max(1),
             data_dir: data_dir.clone(),
             base_port: None,
             durability: self.suite.durability,
@@ -89,67 +140,77 @@ impl Bench {
         let Some(started) = self.unless_stopped(LocalCluster::start(options)).await else {
             // What was started is gone with the future.
             let _ = fs::remove_dir_all(&data_dir);
-            return Ok(Ended::BeforeLoad);
+            return Ok(None);
         };
         let mut cluster = started.map_err(|error| failed(error.to_string()))?;
-        let ended = self.on(&mut cluster, run, progress).await;
+        let urls: Vec<String> = cluster.replicas().into_iter().map(|r| r.url).collect();
+        let place = Place {
+            urls: &urls,
+            scraped: planned.system == System::Telegraft,
+            results: &self.results,
+            stop: &self.stop,
+        };
+        let ended = self
+            .on(&mut cluster, &run, &scenario, &place, progress)
+            .await;
         progress.stage("stopping the cluster");
         let stopped = cluster.stop().await;
-        let ended = ended.map_err(failed)?;
-        stopped.map_err(|error| failed(error.to_string()))?;
-        let Some((loaded, verdict)) = ended else {
+        let ended = ended.map_err(|error| match error {
+            RunError::Failed(reason) => failed(reason),
+            RunError::Results(error) => BenchError::Results(error),
+        })?;
+        let Some(Loaded {
+            measured,
+            beside,
+            mut notes,
+        }) = ended
+        else {
             let _ = fs::remove_dir_all(&data_dir);
-            return Ok(Ended::BeforeLoad);
+            return Ok(None);
         };
-
-        let keep = matches!(
-            verdict,
-            audit::Verdict::Violated(_) | audit::Verdict::Impossible(_)
+        notes.extend(
+            measured
+                .notes
+                .iter()
+                .map(|note| format!("{}: {note}", run.id)),
         );
-        let mut notes = Vec::new();
-        if let audit::Verdict::Violated(findings) = &verdict {
-            notes.push(format!("{}: {} findings", run.id, findings.count()));
-            let told = findings.examples().iter();
-            notes.extend(told.map(|finding| format!("  {finding}")));
+        // First of all, so that nothing else that goes wrong costs the results.
+        let judgement = run.write(&scenario, &place, &measured, &beside)?;
+        if let Err(error) = &stopped {
+            notes.push(format!("{}: stopping the cluster: {error}", run.id));
         }
-        if let audit::Verdict::Impossible(why) = &verdict {
-            notes.push(format!("{}: the audit was not possible: {why}", run.id));
-        }
-        if keep {
-            notes.push(format!(
-                "  the replicas' data is kept in {}",
-                data_dir.display()
-            ));
-        } else {
-            fs::remove_dir_all(&data_dir).map_err(|error| {
-                failed(format!("cannot remove {}: {error}", data_dir.display()))
-            })?;
-        }
-        let interrupted = self.stop.is_stopped();
-        let measured = Measured {
-            run,
-            suite: &self.suite,
-            file_system: &self.file_system,
-            began: loaded.began,
-            recorder: &loaded.recorder,
-            steered: &loaded.steered,
-            audit: &verdict,
-            interrupted,
-        };
-        if let Some(ms) = measured.failover_ms() {
-            notes.push(format!(
-                "{}: no write succeeded for {:.2} s after kill -9 of the leader",
-                run.id,
-                ms / 1e3
-            ));
-        }
-        measured.write(&self.results)?;
-        progress.done(&measured.summary());
-        Ok(Ended::Recorded {
-            audit: verdict,
-            interrupted,
+        self.data(&run, &data_dir, &beside.audit, &mut notes);
+        progress.done(&summary(&run, &measured, &beside, &judgement));
+        Ok(Some(Done {
+            measured,
+            beside,
+            judgement,
+            stopped: stopped.is_ok(),
             notes,
-        })
+        }))
+    }
+
+    /// Tells what the audit found, and removes the replicas' data unless that explains it.
+    fn data(&self, run: &Run, data_dir: &Path, audit: &audit::Verdict, notes: &mut Vec<String>) {
+        match audit {
+            audit::Verdict::Violated(findings) => {
+                notes.push(format!("{}: {} findings", run.id, findings.count()));
+                let told = findings.examples().iter();
+                notes.extend(told.map(|finding| format!("  {finding}")));
+            }
+            audit::Verdict::Impossible(why) => {
+                notes.push(format!("{}: the audit was not possible: {why}", run.id));
+            }
+            audit::Verdict::Ok | audit::Verdict::Skipped => {
+                if let Err(error) = fs::remove_dir_all(data_dir) {
+                    let path = data_dir.display();
+                    notes.push(format!("{}: cannot remove {path}: {error}", run.id));
+                }
+                return;
+            }
+        }
+        let kept = data_dir.display();
+        notes.push(format!("  the replicas' data is kept in {kept}"));
     }
 
     /// The future's output, or none when the job is interrupted before.
@@ -165,132 +226,62 @@ impl Bench {
         &self,
         cluster: &mut LocalCluster,
         run: &Run,
+        scenario: &Scenario,
+        place: &Place<'_>,
         progress: &mut Progress,
-    ) -> Result<Option<(Loaded, audit::Verdict)>, String> {
-        let urls: Vec<String> = cluster.replicas().into_iter().map(|r| r.url).collect();
-        let routes = Arc::new(Routes::new(&urls, run.workload.targets)?);
-        let scene = Scene {
-            nonce: self.nonce.clone(),
-            workload: run.workload.clone(),
-            checks: match (run.system, run.workload.consistency) {
-                (System::Null, _) => Checks::Shape,
-                (System::Telegraft, Consistency::Local) => Checks::MayBeStale,
-                (System::Telegraft, _) => Checks::Full,
-            },
-            seed: run.seed,
-        };
+    ) -> Result<Option<Loaded>, RunError> {
         progress.stage("setting up users, rooms and sessions");
-        let Some(clients) = self.unless_stopped(set_up(&scene, &routes)).await else {
+        let setting_up = run.set_up(scenario, place, Instant::now());
+        let Some(clients) = self.unless_stopped(setting_up).await else {
             return Ok(None);
         };
-        let loaded = self.load(cluster, run, clients?, progress).await?;
-        let verdict = self.judge(cluster, run, &loaded, &urls, progress).await?;
-        Ok(Some((loaded, verdict)))
-    }
-
-    async fn load(
-        &self,
-        cluster: &mut LocalCluster,
-        run: &Run,
-        clients: Vec<Client>,
-        progress: &mut Progress,
-    ) -> Result<Loaded, String> {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let clients = clients?;
         progress.stage("warming up");
-        let now = Instant::now();
-        let window = Window {
-            from: now + self.suite.warmup,
-            to: now + self.suite.warmup + self.suite.duration,
-        };
-        let began = SystemTime::now() + self.suite.warmup;
-        let (ticks, mut ticked) = mpsc::channel(TICKS_CAPACITY);
-        let threads = threads.min(clients.len());
-        let loading = async {
-            // The sender goes with the load, which ends the progress.
-            let ticks = ticks;
-            load(clients, window, threads, &self.stop, &ticks).await
-        };
-        let showing = async {
-            while let Some(tick) = ticked.recv().await {
-                progress.tick(tick, threads);
-            }
-        };
-        let steering = steer(cluster, window, &run.workload.faults, &self.stop);
-        let (loaded, steered, ()) = tokio::join!(loading, steering, showing);
-        let (mut loaded, steered) = (loaded?, steered?);
-        loaded.recorder.end_at(steered.ended_at);
-        Ok(Loaded {
-            clients: loaded.clients,
-            recorder: loaded.recorder,
-            steered,
-            began,
-        })
+        let start = Instant::now() + LEAD;
+        let record = self.record.as_deref();
+        let steering = steer(
+            cluster,
+            run.window(start),
+            &scenario.workload().faults,
+            &self.stop,
+        );
+        let loading = run.load(scenario, place, clients, start, record, |tick, leader| {
+            progress.tick(&tick, leader);
+        });
+        let (measured, steered) = tokio::join!(loading, steering);
+        let (measured, steered) = (measured?, steered?);
+        progress.stage("auditing");
+        let audit = self.audit(cluster, run, place, &measured, &steered).await?;
+        let told = steered.notes.iter();
+        Ok(Some(Loaded {
+            notes: told.map(|note| format!("{}: {note}", run.id)).collect(),
+            beside: Beside {
+                cluster_cpu_s: steered.cluster_cpu_s,
+                faults: steered.hits,
+                audit,
+            },
+            measured,
+        }))
     }
 
-    async fn judge(
+    async fn audit(
         &self,
         cluster: &mut LocalCluster,
         run: &Run,
-        loaded: &Loaded,
-        urls: &[String],
-        progress: &mut Progress,
+        place: &Place<'_>,
+        measured: &Measured,
+        steered: &Steered,
     ) -> Result<audit::Verdict, String> {
-        // What clients were told wrong is wrong whatever the replicas hold.
-        let mut told = Findings::default();
-        for client in &loaded.clients {
-            told.merge(client.findings.clone());
-        }
-        if run.system == System::Null {
-            return Ok(audit::Verdict::Skipped);
-        }
-        let violated = |findings: Findings| {
-            if findings.is_empty() {
-                audit::Verdict::Skipped
-            } else {
-                audit::Verdict::Violated(findings)
-            }
-        };
-        progress.stage("auditing");
         let ended = cluster.ended();
         if !ended.is_empty() {
             let texts: Vec<String> = ended.into_iter().map(|(_, text)| text).collect();
-            return Ok(audit::Verdict::Impossible(texts.join("\n")));
+            let impossible = audit::Verdict::Impossible(texts.join("\n"));
+            return Ok(run.without_audit(measured, impossible));
         }
-        for (id, _) in &loaded.steered.killed {
+        for id in &steered.down {
             let restarted = cluster.restart(*id).await;
             restarted.map_err(|error| format!("cannot restart replica {id}: {error}"))?;
         }
-        let expected = Expected {
-            nonce: self.nonce.clone(),
-            message_bytes: run.workload.message_bytes,
-            rooms: loaded
-                .clients
-                .first()
-                .map_or_else(Vec::new, |client| client.world().rooms.clone()),
-            ledgers: ledgers(&loaded.clients),
-        };
-        let last_index = loaded.clients.iter().map(|client| client.last_index).max();
-        let auditing = audit(expected, urls, last_index.unwrap_or(0));
-        let Some(found) = self.unless_stopped(auditing).await else {
-            return Ok(violated(told));
-        };
-        Ok(match found {
-            audit::Verdict::Violated(findings) => {
-                told.merge(findings);
-                audit::Verdict::Violated(told)
-            }
-            _ if !told.is_empty() => audit::Verdict::Violated(told),
-            other => other,
-        })
+        Ok(run.audit(measured, place).await)
     }
-}
-
-/// By the clients' numbers: threads give them back in any order.
-fn ledgers(clients: &[Client]) -> Vec<crate::ledger::Ledger> {
-    let mut sorted: Vec<&Client> = clients.iter().collect();
-    sorted.sort_unstable_by_key(|client| client.number());
-    sorted
-        .into_iter()
-        .map(|client| client.ledger.clone())
-        .collect()
 }

@@ -1,15 +1,12 @@
 //! What happens, on stderr: bars in a terminal, lines elsewhere.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::Run;
-use super::rows::latency_text;
-use crate::closed::Tick;
-use crate::recorder::Counts;
+use crate::collect::Tick;
 use crate::results::LatencyUs;
+use crate::run::latency_text;
 use crate::suite::Suite;
 
 /// What a run takes beside its load, until it is known: starting, setting up, the audit.
@@ -29,33 +26,45 @@ enum Shown {
     },
 }
 
-/// The progress of a suite.
-pub(super) struct Progress {
+/// The progress of a job.
+pub(crate) struct Progress {
     shown: Shown,
     began: Instant,
-    runs: usize,
+    /// How many runs it has, if that is known before.
+    runs: Option<usize>,
     begun: usize,
     each: Duration,
     title: String,
-    /// By second: how many threads have told of it, and what.
-    ticks: BTreeMap<usize, (usize, Counts)>,
+    /// Runs that were there before.
+    before: usize,
+    /// Seconds of a run that count.
+    seconds: u64,
 }
 
 impl Progress {
-    pub(super) fn new(quiet: bool, suite: &Suite, runs: usize) -> Self {
+    pub(crate) fn new(quiet: bool, suite: &Suite, before: usize, runs: Option<usize>) -> Self {
         let all = MultiProgress::new();
         let shown = if quiet {
             Shown::Nowhere
         } else if all.is_hidden() {
             Shown::Lines
         } else {
-            let style = ProgressStyle::with_template("[{bar:24}] {pos}/{len} runs, {msg}")
+            let (template, bar) = match runs {
+                Some(runs) => (
+                    "[{bar:24}] {pos}/{len} runs, {msg}",
+                    ProgressBar::new((before + runs) as u64),
+                ),
+                None => ("{pos} runs", ProgressBar::no_length()),
+            };
+            let style = ProgressStyle::with_template(template)
                 .expect("the template is well-formed")
                 .progress_chars("=> ");
-            let bar = all.add(ProgressBar::new(runs as u64).with_style(style));
-            let style = ProgressStyle::with_template("{spinner} {msg}")
-                .expect("the template is well-formed");
-            let run = all.add(ProgressBar::no_length().with_style(style));
+            let bar = all.add(bar.with_style(style));
+            let style = ProgressStyle::with_template("[{bar:24}] {msg}")
+                .expect("the template is well-formed")
+                .progress_chars("=> ");
+            let run = ProgressBar::new(suite.duration.as_secs().max(1)).with_style(style);
+            let run = all.add(run);
             run.enable_steady_tick(STEADY);
             Shown::Bars {
                 all,
@@ -70,70 +79,78 @@ impl Progress {
             begun: 0,
             each: suite.warmup + suite.duration + AROUND,
             title: String::new(),
-            ticks: BTreeMap::new(),
+            before,
+            seconds: suite.duration.as_secs().max(1),
         }
     }
 
     /// A run begins.
-    pub(super) fn begin(&mut self, run: &Run) {
+    pub(crate) fn begin(&mut self, title: &str) {
         let done = self.begun;
         self.begun += 1;
-        self.title.clone_from(&run.id);
-        self.ticks.clear();
+        title.clone_into(&mut self.title);
         if let Ok(count) = u32::try_from(done)
             && count > 0
         {
             self.each = self.began.elapsed() / count;
         }
-        let left = u32::try_from(self.runs - done).unwrap_or(u32::MAX);
-        let left = self.each.saturating_mul(left).as_secs();
-        let left = format!("{}:{:02} to go", left / 60, left % 60);
+        let nth = self.before + self.begun;
+        let (place, left) = match self.runs {
+            None => (nth.to_string(), String::new()),
+            Some(runs) => {
+                let left = u32::try_from(runs - done).unwrap_or(u32::MAX);
+                let left = self.each.saturating_mul(left).as_secs();
+                (
+                    format!("{nth}/{}", self.before + runs),
+                    format!("{}:{:02} to go", left / 60, left % 60),
+                )
+            }
+        };
         match &self.shown {
             Shown::Nowhere => {}
-            Shown::Lines => {
-                eprintln!("[{}/{}] {} ({left})", self.begun, self.runs, self.title);
-            }
-            Shown::Bars { suite, .. } => {
-                suite.set_position(done as u64);
+            Shown::Lines if left.is_empty() => eprintln!("[{place}] {}", self.title),
+            Shown::Lines => eprintln!("[{place}] {} ({left})", self.title),
+            Shown::Bars { suite, run, .. } => {
+                run.set_position(0);
+                suite.set_position((self.before + done) as u64);
                 suite.set_message(left);
             }
         }
     }
 
     /// It is about something else now.
-    pub(super) fn stage(&self, what: &str) {
+    pub(crate) fn stage(&self, what: &str) {
         if let Shown::Bars { run, .. } = &self.shown {
             run.set_message(format!("{}: {what}", self.title));
         }
     }
 
-    /// One of `threads` tells of a second.
-    pub(super) fn tick(&mut self, tick: Tick, threads: usize) {
+    /// A second is over, in which the replica `leader` led.
+    pub(crate) fn tick(&mut self, tick: &Tick, leader: Option<u64>) {
         let Shown::Bars { run, .. } = &self.shown else {
             return;
         };
-        let (told, counts) = self.ticks.entry(tick.second).or_default();
-        *told += 1;
-        counts.add(&tick.counts);
-        if *told < threads {
-            return;
-        }
+        let counts = &tick.counts;
         let at =
-            |per_mille| latency_text(LatencyUs::at(&counts.latency, per_mille, counts.missed()));
+            |per_mille| latency_text(LatencyUs::at(&counts.response, per_mille, counts.missed()));
         let errors: u64 = counts.troubles.values().sum();
+        let leader = leader.map_or_else(String::new, |id| format!(", leader {id}"));
+        let queued = match tick.queued {
+            0 => String::new(),
+            queued => format!(", {queued} waiting"),
+        };
+        run.set_position((tick.second as u64 + 1).min(self.seconds));
         run.set_message(format!(
-            "{}: {} s, {}/s, p50 {}, p99 {}, {errors} errors",
+            "{}: {}/s, p50 {}, p99 {}, {errors} errors{queued}{leader}",
             self.title,
-            tick.second + 1,
             counts.ok,
             at(500),
             at(990),
         ));
-        self.ticks.remove(&tick.second);
     }
 
     /// The run is recorded.
-    pub(super) fn done(&self, summary: &str) {
+    pub(crate) fn done(&self, summary: &str) {
         match &self.shown {
             Shown::Nowhere => {}
             Shown::Lines => eprintln!("  {summary}"),
@@ -143,7 +160,7 @@ impl Progress {
     }
 
     /// Everything is done.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if let Shown::Bars { suite, run, .. } = &self.shown {
             run.finish_and_clear();
             suite.finish_and_clear();

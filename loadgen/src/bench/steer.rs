@@ -1,30 +1,30 @@
-//! Beside the load: what it costs, and what is done to the cluster meanwhile.
+//! Beside the load: what it costs the cluster, and what is done to it meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use telegraft_cluster::local::{LocalCluster, cpu_seconds};
 use telegraft_cluster::raft::NodeId;
 use tokio::time::{Instant, sleep_until};
 
-use crate::closed::Stop;
+use crate::engine::Stop;
 use crate::recorder::Window;
-use crate::suite::{Fault, Kill};
+use crate::suite::{Fault, FaultAction, FaultTarget};
 
-/// To find the leader that is to be killed: there is one, unless it was killed just now.
+/// To find the leader that is to be hit: there is one, unless it was killed just now.
 const FIND_LEADER: Duration = Duration::from_secs(5);
 
 /// What was seen.
 #[derive(Debug)]
 pub(super) struct Steered {
-    /// When the part that counts ended: at the window's end, or at an interruption.
-    pub(super) ended_at: Instant,
-    /// Processor time of this process in that part, in seconds.
-    pub(super) generator_cpu_s: f64,
-    /// The same of the cluster's processes.
+    /// Processor time of the cluster's processes in the window, in seconds.
     pub(super) cluster_cpu_s: f64,
-    /// Who was killed, and when.
-    pub(super) killed: Vec<(NodeId, Instant)>,
+    /// When replicas were hit, each with the moment of the next hit or the window's end.
+    pub(super) hits: Vec<(Instant, Instant)>,
+    /// Who is down, and started again before the audit.
+    pub(super) down: BTreeSet<NodeId>,
+    /// What was done, for people.
+    pub(super) notes: Vec<String>,
 }
 
 /// Processor time by process.
@@ -46,17 +46,27 @@ impl Usage {
     }
 }
 
-fn own_cpu() -> f64 {
-    // There always is this process, and Linux always has /proc; without it nothing is known.
-    cpu_seconds(std::process::id()).unwrap_or(0.0)
-}
-
 /// Waits for `moment`; false when the load is stopped before.
 async fn reached(moment: Instant, stop: &Stop) -> bool {
     tokio::select! {
         () = sleep_until(moment) => true,
         () = stop.stopped() => false,
     }
+}
+
+/// The beginning or the end of a fault, by its place among them.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Begins(usize),
+    Ends(usize),
+}
+
+/// Who is down or stands still, and since which fault.
+#[derive(Debug, Default)]
+struct Hit {
+    by_fault: BTreeMap<usize, NodeId>,
+    paused: BTreeSet<NodeId>,
+    down: BTreeSet<NodeId>,
 }
 
 /// Watches the window, and carries the faults out.
@@ -69,36 +79,127 @@ pub(super) async fn steer(
     faults: &[Fault],
     stop: &Stop,
 ) -> Result<Steered, String> {
-    let mut killed = Vec::new();
+    let mut events: Vec<(Duration, Event)> = Vec::new();
+    for (nth, fault) in faults.iter().enumerate() {
+        events.push((fault.at, Event::Begins(nth)));
+        if let Some(lasts) = fault.lasts {
+            events.push((fault.at + lasts, Event::Ends(nth)));
+        }
+    }
+    events.sort_by_key(|(at, _)| *at);
+
     let mut going = reached(window.from, stop).await;
     let mut usage = Usage::default();
     usage.look(cluster);
-    let (cluster_before, own_before) = (usage.sum(), own_cpu());
-    let mut faults = faults.to_vec();
-    faults.sort_by_key(|fault| fault.at);
-    for Fault { at, kill } in faults {
-        going = going && reached(window.from + at, stop).await;
+    let before = usage.sum();
+    let (mut hit, mut moments, mut notes) = (Hit::default(), Vec::new(), Vec::new());
+    for (at, event) in events {
+        // What would end after the window goes on until it.
+        let moment = (window.from + at).min(window.to);
+        going = going && reached(moment, stop).await;
         if !going {
             break;
         }
-        let Kill::Leader = kill;
-        let leader = cluster.wait_for_leader(FIND_LEADER).await;
-        let leader = leader.map_err(|error| format!("cannot kill the leader: {error}"))?;
         usage.look(cluster);
-        let now = Instant::now();
-        let done = cluster.kill(leader).await;
-        done.map_err(|error| format!("cannot kill the leader: {error}"))?;
-        killed.push((leader, now));
+        match event {
+            Event::Begins(nth) => {
+                let fault = &faults[nth];
+                moments.push(Instant::now());
+                let id = begin(cluster, fault, &mut hit, nth).await?;
+                notes.push(format!("{} replica {id} at {at:?}", verb(fault.action)));
+            }
+            Event::Ends(nth) => end(cluster, &mut hit, nth).await?,
+        }
     }
     if going {
         reached(window.to, stop).await;
     }
     let ended_at = Instant::now().clamp(window.from, window.to);
     usage.look(cluster);
+    for id in std::mem::take(&mut hit.paused) {
+        resume(cluster, id).await?;
+    }
+    let ends = moments.iter().skip(1).copied().chain([ended_at]);
     Ok(Steered {
-        ended_at,
-        generator_cpu_s: own_cpu() - own_before,
-        cluster_cpu_s: usage.sum() - cluster_before,
-        killed,
+        cluster_cpu_s: usage.sum() - before,
+        hits: moments.iter().copied().zip(ends).collect(),
+        down: hit.down,
+        notes,
     })
+}
+
+fn verb(action: FaultAction) -> &'static str {
+    match action {
+        FaultAction::Kill => "kill -9 of",
+        FaultAction::Pause => "SIGSTOP of",
+        FaultAction::Restart => "restart of",
+    }
+}
+
+/// Does it, to whom the fault says.
+async fn begin(
+    cluster: &mut LocalCluster,
+    fault: &Fault,
+    hit: &mut Hit,
+    nth: usize,
+) -> Result<NodeId, String> {
+    let what = verb(fault.action);
+    let failed = |error: String| format!("{what} the {}: {error}", name(fault.to));
+    let leader = cluster.wait_for_leader(FIND_LEADER).await;
+    let leader = leader.map_err(|error| failed(error.to_string()))?;
+    let id = match fault.to {
+        FaultTarget::Leader => leader,
+        FaultTarget::Follower => {
+            let replicas = cluster.replicas().into_iter().map(|replica| replica.id);
+            let mut others = replicas
+                .filter(|id| *id != leader && !hit.down.contains(id) && !hit.paused.contains(id));
+            others
+                .next()
+                .ok_or_else(|| failed("none is up".to_owned()))?
+        }
+    };
+    let done = match fault.action {
+        FaultAction::Kill => {
+            hit.down.insert(id);
+            cluster.kill(id).await
+        }
+        FaultAction::Pause => {
+            hit.paused.insert(id);
+            cluster.pause(id).await
+        }
+        FaultAction::Restart => match cluster.terminate(id).await {
+            Ok(()) => cluster.restart(id).await,
+            failed => failed,
+        },
+    };
+    done.map_err(|error| failed(error.to_string()))?;
+    hit.by_fault.insert(nth, id);
+    Ok(id)
+}
+
+/// What a fault did ends: the replica goes on, or is started again.
+async fn end(cluster: &mut LocalCluster, hit: &mut Hit, nth: usize) -> Result<(), String> {
+    let Some(id) = hit.by_fault.remove(&nth) else {
+        return Ok(());
+    };
+    if hit.paused.remove(&id) {
+        resume(cluster, id).await?;
+    }
+    if hit.down.remove(&id) {
+        let restarted = cluster.restart(id).await;
+        restarted.map_err(|error| format!("cannot restart replica {id}: {error}"))?;
+    }
+    Ok(())
+}
+
+async fn resume(cluster: &mut LocalCluster, id: NodeId) -> Result<(), String> {
+    let resumed = cluster.resume(id).await;
+    resumed.map_err(|error| format!("cannot let replica {id} go on: {error}"))
+}
+
+fn name(target: FaultTarget) -> &'static str {
+    match target {
+        FaultTarget::Leader => "leader",
+        FaultTarget::Follower => "follower",
+    }
 }

@@ -11,6 +11,7 @@ use super::hlog::{Hlog, HlogWriter};
 use super::rows::{ClusterRow, IntervalRow, RunRow};
 use super::table::{self, Rows};
 use super::{SCHEMA_VERSION, utc};
+use crate::find_max::ProbeRow;
 
 /// Directories of one suite that can begin in one second.
 const MAX_SAME_SECOND: u32 = 100;
@@ -147,6 +148,24 @@ impl ResultDir {
         table::append(&self.path, rows)
     }
 
+    /// Appends the row of one probe to `find-max.csv`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append_probe(&self, row: &ProbeRow) -> Result<(), ResultsError> {
+        table::append(&self.path, std::slice::from_ref(row))
+    }
+
+    /// Leaves the rows of some runs out of all CSV files, so that these runs can be made again.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn retain_runs(&self, keep: impl Fn(&str) -> bool) -> Result<(), ResultsError> {
+        table::retain::<RunRow>(self, &keep)?;
+        table::retain::<IntervalRow>(self, &keep)?;
+        table::retain::<ClusterRow>(self, &keep)
+    }
+
     /// Begins `latency/<run_id>.total.hlog`: one histogram per operation for the whole run.
     ///
     /// # Errors
@@ -240,6 +259,14 @@ impl ResultDir {
     /// # Errors
     /// When it cannot be read at all; bad rows are told beside the good ones.
     pub fn read_cluster(&self) -> Result<Rows<ClusterRow>, ResultsError> {
+        table::read(&self.path)
+    }
+
+    /// Reads `find-max.csv`.
+    ///
+    /// # Errors
+    /// When it cannot be read at all; bad rows are told beside the good ones.
+    pub fn read_probes(&self) -> Result<Rows<ProbeRow>, ResultsError> {
         table::read(&self.path)
     }
 

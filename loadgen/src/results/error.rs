@@ -52,7 +52,7 @@ impl ResultsError {
         }
     }
 
-    pub(super) fn unreadable(file: &str, line: Option<u64>, reason: impl Into<String>) -> Self {
+    pub(crate) fn unreadable(file: &str, line: Option<u64>, reason: impl Into<String>) -> Self {
         ResultsError::Unreadable(Problem {
             file: file.to_owned(),
             line,

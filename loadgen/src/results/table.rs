@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::SCHEMA_VERSION;
+use super::directory::ResultDir;
 use super::error::{Problem, ResultsError};
 
 /// A row of a CSV file.
@@ -104,6 +105,49 @@ pub(super) fn append<T: Row>(directory: &Path, rows: &[T]) -> Result<(), Results
         file.sync_all()
     };
     put(&mut file).map_err(ResultsError::io("write", &path))
+}
+
+/// Leaves out the rows of the runs that `keep` refuses, and a half-written last line. Nothing
+/// happens when there is no such file; one without a whole line is removed.
+pub(super) fn retain<T: Row>(
+    directory: &ResultDir,
+    keep: impl Fn(&str) -> bool,
+) -> Result<(), ResultsError> {
+    let path = directory.path().join(T::FILE);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(ResultsError::io("read", &path)(error)),
+    };
+    let (whole, _) = split_torn(&bytes);
+    if whole.is_empty() {
+        return std::fs::remove_file(&path).map_err(ResultsError::io("remove", &path));
+    }
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(whole);
+    let unreadable = |error: csv::Error| {
+        let line = error.position().map(csv::Position::line);
+        ResultsError::unreadable(T::FILE, line, error.to_string())
+    };
+    let headers = reader.byte_headers().map_err(unreadable)?.clone();
+    let Some(column) = headers.iter().position(|header| header == b"run_id") else {
+        let reason = "there is no column run_id";
+        return Err(ResultsError::unreadable(T::FILE, Some(1), reason));
+    };
+    let mut writer = csv::WriterBuilder::new()
+        .flexible(true)
+        .from_writer(Vec::new());
+    let written = "a vector takes every byte";
+    writer.write_byte_record(&headers).expect(written);
+    for record in reader.byte_records() {
+        let record = record.map_err(unreadable)?;
+        let run = record
+            .get(column)
+            .and_then(|run| std::str::from_utf8(run).ok());
+        if run.is_some_and(&keep) {
+            writer.write_byte_record(&record).expect(written);
+        }
+    }
+    directory.write(T::FILE, &writer.into_inner().expect(written))
 }
 
 /// Reads a whole file. Bad rows and a half-written last line are left out and told; columns

@@ -1,6 +1,6 @@
 //! Moments as text, in UTC.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment's parts in the proleptic Gregorian calendar.
 struct Civil {
@@ -55,10 +55,38 @@ pub fn compact(moment: SystemTime) -> String {
     rfc3339(moment).replace(['-', ':'], "")
 }
 
+/// Reads what [`rfc3339`] writes, with a fraction of a second if there is one: always UTC.
+pub fn parse(text: &str) -> Option<SystemTime> {
+    let (whole, fraction) = match text.strip_suffix('Z')?.split_once('.') {
+        Some((whole, fraction)) => (whole, format!("0.{fraction}").parse::<f64>().ok()?),
+        None => (text.strip_suffix('Z')?, 0.0),
+    };
+    let (date, time) = whole.split_once('T')?;
+    let numbers = |text: &str, between| -> Option<[u64; 3]> {
+        let parts: Option<Vec<u64>> = text.split(between).map(|part| part.parse().ok()).collect();
+        parts?.try_into().ok()
+    };
+    let [year, month, day] = numbers(date, '-')?;
+    let [hour, minute, second] = numbers(time, ':')?;
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
+        return None;
+    }
+    // As above, years and months counted from March.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
+    let days = days.checked_sub(719_469)?;
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    let moment = UNIX_EPOCH + Duration::from_secs(seconds);
+    // A 30 February, or 25 o'clock, is written otherwise.
+    (rfc3339(moment) == format!("{whole}Z")).then(|| moment + Duration::from_secs_f64(fraction))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -77,9 +105,24 @@ mod tests {
         ] {
             let moment = UNIX_EPOCH + Duration::from_secs(seconds);
             assert_eq!(rfc3339(moment), text, "{seconds}");
+            assert_eq!(parse(text), Some(moment), "{text}");
         }
         let moment = UNIX_EPOCH + Duration::from_millis(1_709_210_096_789);
         assert_eq!(compact(moment), "20240229T123456Z");
+        let half = UNIX_EPOCH + Duration::from_millis(1_709_210_096_500);
+        assert_eq!(parse("2024-02-29T12:34:56.5Z"), Some(half));
+        for wrong in [
+            "2023-02-29T12:34:56Z",
+            "2024-02-29T24:00:00Z",
+            "2024-02-29T12:34:56",
+            "2024-02-29 12:34:56Z",
+            "1969-12-31T23:59:59Z",
+            "2024-13-01T00:00:00Z",
+            "2024-2-29T12:34:56Z",
+            "now",
+        ] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

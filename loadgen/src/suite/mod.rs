@@ -3,9 +3,18 @@
 //! A workload says what clients do; a suite says which systems do it, how often and how long.
 //! `workloads/README.md` explains the files to their writers.
 
-mod de;
-mod file;
+mod bounds;
+mod document;
+mod explain;
+mod forecast;
+mod load;
+mod names;
+mod overrides;
+mod read;
+mod sizes;
+mod source;
 mod workload;
+mod write;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,8 +26,15 @@ use telegraft_cluster::http::Consistency;
 use telegraft_cluster::log::Durability;
 use telegraft_cluster::node::Mailbox;
 
-pub use file::{load, resolved_text};
-pub use workload::{Fault, Inbox, Kill, Operations, Population, Read, ReadPage, Send, Workload};
+pub(crate) use bounds::MAX_DURATION;
+pub use explain::explain;
+pub(crate) use explain::goals;
+pub use load::{load, load_alone, load_workload};
+pub use workload::{
+    Arrival, Fault, FaultAction, FaultTarget, Inbox, Operations, Polling, Popularity, Population,
+    Read, ReadPage, Sizes, Slo, Spacing, Stage, Think, Weight, Workload,
+};
+pub use write::resolved_text;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,7 +91,8 @@ fn named<T: Copy>(text: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Re
     let found = all.iter().find(|value| name(**value) == text);
     found.copied().ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|value| name(*value)).collect();
-        format!("{text:?} is none of {}", names.join(", "))
+        let near = names::did_you_mean(text, names.iter().copied());
+        format!("{text:?} is none of {}{near}", names.join(", "))
     })
 }
 
@@ -108,7 +125,7 @@ impl fmt::Display for Targets {
 }
 
 /// What the caller wants otherwise than the files say; `None` leaves it as it is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     /// Systems.
     pub systems: Option<Vec<System>>,
@@ -120,8 +137,16 @@ pub struct Overrides {
     pub duration: Option<Duration>,
     /// How long each run goes before it counts.
     pub warmup: Option<Duration>,
-    /// Closed-loop clients of every workload.
+    /// Clients of every closed loop, connections of every other workload.
     pub clients: Option<usize>,
+    /// Arrivals a second: makes every workload an open loop with this rate. One that is open
+    /// keeps its spacing and connections; a closed loop has as many connections as it had clients.
+    pub rate: Option<f64>,
+    /// A recording: it is the only workload, named after its file. (Relative to where the caller
+    /// is.)
+    pub trace: Option<PathBuf>,
+    /// How many times faster than recorded every trace is.
+    pub speed: Option<f64>,
     /// How often everything is run.
     pub trials: Option<u32>,
     /// The first trial's seed.
@@ -168,7 +193,8 @@ pub struct Suite {
 pub enum SuiteError {
     /// There is no such file, and nothing of that name is built in.
     #[error(
-        "there is no {what} {name:?}: neither a file nor built in (there are {})",
+        "there is no {what} {name:?}: neither a file nor built in{} (there are {})",
+        names::did_you_mean(name, known.iter().map(String::as_str)),
         known.join(", ")
     )]
     NotFound {

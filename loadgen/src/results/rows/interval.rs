@@ -29,6 +29,22 @@ pub struct IntervalRow {
     pub response_max_us: Option<u64>,
     /// Failures by kind, as `503:12 timeout:1`; empty when there are none.
     pub failures: String,
+    /// Operations that were due in it and not completed when the run drained. Files without
+    /// this column and the ones below are read too.
+    #[serde(default)]
+    pub unfinished: u64,
+    /// Retries.
+    #[serde(default)]
+    pub retries: u64,
+    /// Median service time, from sending.
+    #[serde(default)]
+    pub service_p50_us: Option<u64>,
+    /// 99th percentile of service time.
+    #[serde(default)]
+    pub service_p99_us: Option<u64>,
+    /// Operations that were due and not yet taken up at its end.
+    #[serde(default)]
+    pub queued: Option<u64>,
 }
 
 impl Row for IntervalRow {
@@ -45,8 +61,19 @@ impl Row for IntervalRow {
         "response_p99_us",
         "response_max_us",
         "failures",
+        "unfinished",
+        "retries",
+        "service_p50_us",
+        "service_p99_us",
+        "queued",
     ];
-    const OPTIONAL: &'static [&'static str] = &[];
+    const OPTIONAL: &'static [&'static str] = &[
+        "unfinished",
+        "retries",
+        "service_p50_us",
+        "service_p99_us",
+        "queued",
+    ];
 
     fn check(&self) -> Result<(), String> {
         plain_name("run_id", &self.run_id)?;

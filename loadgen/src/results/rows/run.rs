@@ -100,7 +100,7 @@ pub struct RunRow {
     pub mailbox: String,
     /// `leader`, `any` or `round-robin`.
     pub targets: String,
-    /// `closed` or `open`.
+    /// `closed`, `open` or `trace`.
     pub arrival: String,
     /// Closed-loop clients.
     pub clients: usize,
@@ -120,7 +120,7 @@ pub struct RunRow {
     pub warmup_s: f64,
     /// Seconds that counted.
     pub duration_s: f64,
-    /// `send`, `read`, …, `all`.
+    /// `send`, `read`, `inbox`, `join`, `create-room` or `all`.
     pub op: String,
     /// Requests sent, retries included.
     pub attempts: u64,
@@ -164,12 +164,31 @@ pub struct RunRow {
     pub schedule_lag_p99_us: Option<u64>,
     /// `ok`, `skipped` or what is wrong.
     pub audit: String,
-    /// `valid` or `invalid:<why>`.
+    /// `valid` or `invalid:<why>`: `generator-saturated`, `schedule-missed`, `not-steady`,
+    /// `errors`, `audit` or `interrupted`.
     pub verdict: String,
     /// Of a run with faults: milliseconds from the loss of the leader to the first write that
     /// was acknowledged after it, the longest of them. Files without the column are read too.
     #[serde(default)]
     pub failover_ms: Option<f64>,
+    /// `2/4` for the second of four generators that shared the load; empty for one alone. The
+    /// configuration in its row (clients, connections, rate) is that of all together. Files
+    /// without this column and the ones below are read too.
+    #[serde(default)]
+    pub shard: String,
+    /// How long operations that were due waited for a connection: 99th percentile.
+    #[serde(default)]
+    pub queue_p99_us: Option<u64>,
+    /// How late the generator's own runtime was: 99th percentile.
+    #[serde(default)]
+    pub generator_delay_p99_us: Option<u64>,
+    /// `steady`, `not judged: …`, or what is wrong; empty where nobody looked.
+    #[serde(default)]
+    pub steady: String,
+    /// Empty where no SLO was asked for, `met`, or
+    /// `missed: send response_p99 31.2 ms > 20 ms (1.56 x)`; several joined with `; `.
+    #[serde(default)]
+    pub slo: String,
 }
 
 impl Row for RunRow {
@@ -220,8 +239,20 @@ impl Row for RunRow {
         "audit",
         "verdict",
         "failover_ms",
+        "shard",
+        "queue_p99_us",
+        "generator_delay_p99_us",
+        "steady",
+        "slo",
     ];
-    const OPTIONAL: &'static [&'static str] = &["failover_ms"];
+    const OPTIONAL: &'static [&'static str] = &[
+        "failover_ms",
+        "shard",
+        "queue_p99_us",
+        "generator_delay_p99_us",
+        "steady",
+        "slo",
+    ];
 
     fn check(&self) -> Result<(), String> {
         plain_name("run_id", &self.run_id)?;
