@@ -81,9 +81,10 @@ pub fn judge(
     } else if matches!(beside.audit, audit::Verdict::Impossible(_)) {
         Some(("audit", beside.audit.text()))
     } else {
-        too_many_errors(workload, &all)
-            .map(|reason| ("errors", reason))
-            .or_else(|| saturated(run, measured).map(|reason| ("generator-saturated", reason)))
+        // A generator that is the limit causes errors, too: it comes first.
+        saturated(run, measured)
+            .map(|reason| ("generator-saturated", reason))
+            .or_else(|| too_many_errors(workload, &all).map(|reason| ("errors", reason)))
             .or_else(|| late(measured, &all).map(|reason| ("schedule-missed", reason)))
             .or_else(|| unsteady.then(|| ("not-steady", steady.clone())))
     };
