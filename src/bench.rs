@@ -104,15 +104,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
             eprintln!("What is missing: telegraft bench --resume {place}");
         }
     }
-    match (reported, exit(&outcome)) {
-        (Err(failure), Exit::Done) => Err(failure),
-        // What was found counts for more than a report that could not be written.
-        (Err(failure), exit) => {
-            eprintln!("telegraft: {}", failure.text);
-            Ok(exit)
-        }
-        (Ok(()), exit) => Ok(exit),
-    }
+    exit(&outcome).unless_unreported(reported)
 }
 
 /// The worst of what came of it.

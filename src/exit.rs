@@ -20,6 +20,21 @@ pub(crate) enum Exit {
     Interrupted = 105,
 }
 
+impl Exit {
+    /// This, of a command that has `reported` what it did: what was found counts for more than a
+    /// report that could not be written.
+    pub(crate) fn unless_unreported(self, reported: Result<(), Failure>) -> Result<Exit, Failure> {
+        match (reported, self) {
+            (Err(failure), Exit::Done) => Err(failure),
+            (Err(failure), exit) => {
+                eprintln!("telegraft: {}", failure.text);
+                Ok(exit)
+            }
+            (Ok(()), exit) => Ok(exit),
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)
