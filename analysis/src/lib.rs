@@ -7,6 +7,7 @@
 //! what was read of all directories, `shards` puts shares of one run together, `summary` brings the trials of one configuration together, [`report`] writes it down.
 
 mod data;
+#[allow(dead_code, reason = "its users come next")]
 mod number;
 mod read;
 pub mod report;

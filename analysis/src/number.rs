@@ -1,19 +1,96 @@
-//! Numbers as a reader wants them: three significant digits, no more than they are worth.
+//! Numbers as a reader wants them: with as many digits as they are worth.
+
+use std::fmt;
+
+/// Digits that count of a number of which no more is known than that it was measured.
+const DIGITS: i32 = 3;
+
+/// A number, and how many digits of it are worth telling.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Number {
+    /// As it was measured.
+    pub(crate) value: f64,
+    /// Digits behind the point; -2 is rounded to hundreds.
+    pub(crate) decimals: i32,
+}
+
+impl Number {
+    /// With three significant digits.
+    pub(crate) fn sig3(value: f64) -> Self {
+        Number {
+            value,
+            decimals: decimals(value, DIGITS),
+        }
+    }
+
+    /// A whole number, to the last digit.
+    #[allow(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+    pub(crate) fn count(value: u64) -> Self {
+        Number {
+            value: value as f64,
+            decimals: 0,
+        }
+    }
+
+    /// A value and its interval, rounded alike: to the second significant digit of half the
+    /// interval's width. (JCGM 100:2008, 7.2.6: an uncertainty has two significant digits at
+    /// most, and the estimate is rounded to be consistent with it.) An interval of no width
+    /// tells nothing of that; the value has three digits then.
+    pub(crate) fn with_interval(value: f64, low: f64, high: f64) -> [Self; 3] {
+        let half = (high - low) / 2.0;
+        let decimals = match half > 0.0 && half.is_finite() {
+            true => decimals(half, 2),
+            false => decimals(value, DIGITS),
+        };
+        [value, low, high].map(|value| Number { value, decimals })
+    }
+
+    /// Digits only, without commas: `19200`, `0.410`.
+    pub(crate) fn digits(self) -> String {
+        if !self.value.is_finite() {
+            return self.value.to_string();
+        }
+        let text = match usize::try_from(self.decimals) {
+            Ok(decimals) => format!("{:.decimals$}", self.value),
+            Err(_) => {
+                let step = 10_f64.powi(-self.decimals);
+                format!("{:.0}", (self.value / step).round() * step)
+            }
+        };
+        // A number that is rounded to nothing has no sign.
+        match text.strip_prefix('-') {
+            Some(rest) if !rest.contains(|c: char| matches!(c, '1'..='9')) => rest.to_owned(),
+            _ => text,
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.digits();
+        match digits.strip_prefix('-') {
+            Some(digits) => write!(f, "−{}", group(digits)),
+            None => f.write_str(&group(&digits)),
+        }
+    }
+}
+
+/// Digits behind the point that `value` has when so many of its digits count.
+fn decimals(value: f64, digits: i32) -> i32 {
+    if value == 0.0 || !value.is_finite() {
+        return 0;
+    }
+    // Rounded in scientific notation, where 9.996 becomes 1.00e1 and not 10.00.
+    let precision = usize::try_from(digits - 1).unwrap_or(0);
+    let text = format!("{value:.precision$e}");
+    let exponent = text.split_once('e').map(|(_, exponent)| exponent);
+    let exponent: i32 = exponent.and_then(|e| e.parse().ok()).unwrap_or(0);
+    digits - 1 - exponent
+}
 
 /// A measurement, rounded to three significant digits: `5,420`, `12.3`, `0.410`.
 pub(crate) fn sig3(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return group(&value.to_string());
-    }
-    // Rounded in scientific notation, where 9.996 becomes 1.00e1 and not 10.00.
-    let text = format!("{value:.2e}");
-    let rounded: f64 = text.parse().unwrap_or(value);
-    let exponent: i32 = text
-        .split_once('e')
-        .and_then(|(_, exponent)| exponent.parse().ok())
-        .unwrap_or(0);
-    let decimals = usize::try_from(2 - exponent).unwrap_or(0);
-    group(&format!("{rounded:.decimals$}"))
+    Number::sig3(value).to_string()
 }
 
 /// A setting, without zeros behind it: `10`, `0.5`.
@@ -102,6 +179,28 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(ms(132), "0.132");
         assert_eq!(ms(1_000_000), "1,000");
+    }
+
+    #[test]
+    fn a_number_has_no_more_digits_than_its_interval_is_worth() {
+        for (value, low, high, text) in [
+            (19_234.0, 18_310.0, 20_158.0, ["19,230", "18,310", "20,160"]),
+            (0.7123, 0.6801, 0.7421, ["0.712", "0.680", "0.742"]),
+            (3.3, 3.299, 3.301, ["3.3000", "3.2990", "3.3010"]),
+            (
+                1_234_567.0,
+                1_000_000.0,
+                1_500_000.0,
+                ["1,230,000", "1,000,000", "1,500,000"],
+            ),
+            (5.0, 5.0, 5.0, ["5.00", "5.00", "5.00"]),
+            (-0.004, -0.11, 0.10, ["0.00", "−0.11", "0.10"]),
+        ] {
+            let numbers = Number::with_interval(value, low, high);
+            assert_eq!(numbers.map(|n| n.to_string()), text);
+        }
+        assert_eq!(Number::sig3(f64::INFINITY).to_string(), "inf");
+        assert_eq!(Number::count(12_345).digits(), "12345");
     }
 
     #[test]

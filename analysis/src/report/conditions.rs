@@ -2,7 +2,7 @@
 
 use telegraft_loadgen::results::Environment;
 
-use super::table::{Align, Table, one_line};
+use super::old_table::{Align, Table, one_line};
 use crate::data::{Data, Run};
 use crate::number::{plain, sig3, spread};
 use crate::summary::settings;

@@ -1,11 +1,17 @@
 //! The report of result directories: `report.md`, and a shorter text for the terminal.
 
 mod conditions;
+#[allow(dead_code, reason = "its users come next")]
+mod document;
+mod old_table;
 mod original;
 mod reproduce;
 mod runs;
 mod sections;
+#[allow(dead_code, reason = "its users come next")]
 mod table;
+#[allow(dead_code, reason = "its users come next")]
+mod text;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +21,7 @@ use telegraft_loadgen::results::{ResultDir, ResultsError};
 use crate::AnalysisError;
 use crate::data::Data;
 use crate::summary::groups;
-use table::{Table, escape};
+use old_table::{Table, escape};
 
 /// A report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +131,7 @@ fn compose(data: &Data) -> Report {
     part("Validity", optional(runs::VALIDITY_NOTE, &validity));
     part("How to reproduce", reproduce::reproduce(data));
 
-    let mut terminal = format!("{}\n", table::one_line(&sections::title(data)));
+    let mut terminal = format!("{}\n", old_table::one_line(&sections::title(data)));
     let mut part = |text: String| {
         if !text.trim().is_empty() {
             terminal += &format!("\n{}\n", text.trim_end());
@@ -152,9 +158,9 @@ fn compose(data: &Data) -> Report {
         ));
     }
     part(titled("Fail-over", &failover));
-    part(bullets(&findings, table::one_line));
-    part(bullets(&runs::invalid(data), table::one_line));
-    part(sections::missing(data, table::one_line));
+    part(bullets(&findings, old_table::one_line));
+    part(bullets(&runs::invalid(data), old_table::one_line));
+    part(sections::missing(data, old_table::one_line));
     Report { markdown, terminal }
 }
 

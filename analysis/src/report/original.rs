@@ -2,9 +2,9 @@
 
 use telegraft_loadgen::results::{LatencyUs, RunRow};
 
+use super::old_table::{Align, Table, escape};
 use super::runs::why_not;
 use super::sections::{MARK, UNKNOWN, printed};
-use super::table::{Align, Table, escape};
 use crate::data::{ALL, Run, missed};
 use crate::number::{count, group, plain, sig3, spread};
 use crate::summary::{Group, pooled};

@@ -1,6 +1,6 @@
 //! How to get the results again.
 
-use super::table::escape;
+use super::old_table::escape;
 use crate::data::{Data, Source};
 use crate::number::plain;
 

@@ -2,8 +2,8 @@
 
 use telegraft_loadgen::results::RunRow;
 
+use super::old_table::{Align, Table};
 use super::sections::{MARK, UNKNOWN};
-use super::table::{Align, Table};
 use crate::data::{Data, Run, distinct};
 use crate::number::{count, ms, sig3};
 

@@ -2,8 +2,8 @@
 
 use telegraft_loadgen::results::{LatencyUs, SERVICE_SUFFIX};
 
+use super::old_table::{Align, Table};
 use super::runs::why_not;
-use super::table::{Align, Table};
 use crate::data::{ALL, Data, Run};
 use crate::number::{count, ms, plain, sig3};
 use crate::summary::{CLOSED, Group, Latencies, ceiling, null_of};
