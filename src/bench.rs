@@ -17,6 +17,7 @@ Examples:
   telegraft bench --workload write-heavy --replicas 3,5 --duration 30s --trials 3
   telegraft bench --systems telegraft,null --clients 1 --targets leader --out results/one-client
 
+  telegraft bench full --explain
   telegraft bench original --replicas 3
   telegraft bench --replay day.csv --speed 2 --replicas 1,3,5
 
@@ -27,8 +28,10 @@ Ctrl-C ends it early; what was measured until then is kept and marked (exit code
 /// Load fresh clusters of real processes, audit them, and report.
 ///
 /// For each system, replica count, workload and trial of the suite, a fresh cluster is started on
-/// loopback, loaded, audited and stopped. The report is printed, and stands in the result
-/// directory beside the files that it is made from.
+/// loopback, loaded, audited and stopped; in turn with them, so is what the suite's file has beside
+/// them ([[also]]), unless --systems, --replicas, --workload or --replay ask for a product of their
+/// own. The report is printed, and stands in the result directory beside the files that it is made
+/// from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
@@ -55,6 +58,9 @@ pub(crate) struct Args {
     mailbox: Option<MailboxArg>,
     #[command(flatten)]
     load: LoadArgs,
+    /// Print what the suite will run, and how long that takes, and do nothing.
+    #[arg(long)]
+    explain: bool,
     /// Record the operations of a single run, to be replayed.
     #[arg(long, value_name = "FILE.csv")]
     record: Option<PathBuf>,
@@ -64,7 +70,7 @@ pub(crate) struct Args {
         value_name = "DIR",
         conflicts_with_all = [
             "suite", "systems", "replicas", "workload", "trials", "durability", "mailbox",
-            "LoadArgs", "RunArgs", "record", "out",
+            "LoadArgs", "RunArgs", "explain", "record", "out",
         ]
     )]
     resume: Option<PathBuf>,
@@ -78,8 +84,13 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     tracing_setup::init("warn")?;
-    let quiet = args.quiet;
+    let (quiet, explains) = (args.quiet, args.explain);
     let job = args.job()?;
+    if explains {
+        let text = bench::explain(&job.suite, &job.overrides).map_err(runtime::failure)?;
+        print!("{text}");
+        return Ok(Exit::Done);
+    }
     let runtime = runtime::launcher()?;
     let outcome = runtime.block_on(async {
         let interrupt = runtime::interrupt()?;

@@ -1,6 +1,7 @@
 //! The main job: every run of a suite, each on a fresh cluster, loaded, audited and recorded.
 
 pub(crate) mod one;
+mod plan;
 pub(crate) mod progress;
 mod steer;
 
@@ -19,8 +20,9 @@ use crate::load::lengths;
 pub use crate::results::BuildInfo;
 use crate::results::{Environment, ResultDir, ResultsError, Row as _, RunRow};
 use crate::run::Scenario;
-use crate::suite::{self, Overrides, Suite, SuiteError, System, Workload};
-use one::{Bench, Planned, SharedTrace};
+use crate::suite::{self, Overrides, Suite, SuiteError};
+use one::{Bench, Planned};
+use plan::plan;
 use progress::Progress;
 
 /// Where result directories are made.
@@ -128,49 +130,6 @@ pub enum BenchError {
     },
 }
 
-/// The runs of a suite. Trials come in turn, so that what changes on the machine meanwhile
-/// meets all systems alike.
-fn plan(suite: &Suite) -> Result<Vec<Planned>, BenchError> {
-    let mut traces: Vec<SharedTrace> = Vec::new();
-    for workload in &suite.workloads {
-        traces.push(Scenario::read_trace(workload).map_err(BenchError::Trace)?);
-    }
-    let mut runs = Vec::new();
-    for trial in 1..=suite.trials {
-        for (workload, trace) in suite.workloads.iter().zip(&traces) {
-            for system in &suite.systems {
-                // Systems without replicas run once, and there is nobody to kill.
-                let counts: &[usize] = match system {
-                    System::Telegraft => &suite.replicas,
-                    System::Null if workload.faults.is_empty() => &[0],
-                    System::Null => &[],
-                };
-                for replicas in counts {
-                    runs.push(Planned {
-                        id: run_id(*system, *replicas, workload, &format!("t{trial}")),
-                        system: *system,
-                        replicas: *replicas,
-                        workload: workload.clone(),
-                        trace: trace.clone(),
-                        trial,
-                        seed: suite.seed.wrapping_add(u64::from(trial) - 1),
-                    });
-                }
-            }
-        }
-    }
-    Ok(runs)
-}
-
-/// As `telegraft-3-write-heavy-t1`, with `nth` at its end.
-pub(crate) fn run_id(system: System, replicas: usize, workload: &Workload, nth: &str) -> String {
-    let size = match system {
-        System::Telegraft => format!("-{replicas}"),
-        System::Null => String::new(),
-    };
-    format!("{system}{size}-{}-{nth}", workload.name)
-}
-
 /// Does the job. When `interrupt` completes, the run that is open ends early.
 ///
 /// # Errors
@@ -180,7 +139,7 @@ pub async fn run(
     interrupt: impl Future<Output = ()> + Send,
 ) -> Result<Outcome, BenchError> {
     let (suite, nonce) = match &job.resume {
-        None => (suite::load(&job.suite, &job.overrides)?, new_nonce()?),
+        None => (loaded(&job.suite, &job.overrides)?, new_nonce()?),
         Some(directory) => {
             let nonce = nonce_of(directory)?;
             let path = directory.join(SUITE_FILE);
@@ -191,6 +150,44 @@ pub async fn run(
     let stop = Stop::default();
     let work = all(job, suite, nonce, stop.clone());
     stop.on(interrupt, work).await
+}
+
+/// The suite; what of it the overrides leave out is said at once, not after all that is run.
+fn loaded(name: &str, overrides: &Overrides) -> Result<Suite, SuiteError> {
+    let (suite, note) = suite::load_with_note(name, overrides)?;
+    if let Some(note) = note {
+        eprintln!("{note}");
+    }
+    Ok(suite)
+}
+
+/// Says what the suite would run, and how long that takes, without doing it.
+///
+/// # Errors
+/// What is wrong with the suite, a workload or the overrides.
+pub fn explain(name: &str, overrides: &Overrides) -> Result<String, BenchError> {
+    let mut suite = loaded(name, overrides)?;
+    let runs = plan(&suite)?;
+    fit_recording(&mut suite, &runs, overrides)?;
+    Ok(suite::outline(&suite)?)
+}
+
+/// A recording that replaces the workloads is as long as it is: the suite's lengths are those of
+/// its own workloads.
+fn fit_recording(
+    suite: &mut Suite,
+    runs: &[Planned],
+    overrides: &Overrides,
+) -> Result<(), BenchError> {
+    if overrides.trace.is_some()
+        && let Some(run) = runs.first()
+    {
+        let scenario = Scenario::new(run.workload.clone(), run.seed, run.trace.clone());
+        let scenario = scenario.map_err(BenchError::Trace)?;
+        let lengths = lengths(&scenario, overrides, suite)?;
+        (suite.warmup, suite.duration) = (lengths.warmup, lengths.duration);
+    }
+    Ok(())
 }
 
 /// Tells this run's names and messages from those of all others.
@@ -291,15 +288,7 @@ pub(crate) fn data_directory(
 
 async fn all(job: Job, mut suite: Suite, nonce: String, stop: Stop) -> Result<Outcome, BenchError> {
     let runs = plan(&suite)?;
-    if job.overrides.trace.is_some()
-        && let Some(run) = runs.first()
-    {
-        // The suite's lengths are those of its own workloads.
-        let scenario = Scenario::new(run.workload.clone(), run.seed, run.trace.clone());
-        let scenario = scenario.map_err(BenchError::Trace)?;
-        let lengths = lengths(&scenario, &job.overrides, &suite)?;
-        (suite.warmup, suite.duration) = (lengths.warmup, lengths.duration);
-    }
+    fit_recording(&mut suite, &runs, &job.overrides)?;
     if job.record.is_some() && runs.len() != 1 {
         return Err(BenchError::Record { runs: runs.len() });
     }

@@ -50,6 +50,8 @@ pub(crate) struct Planned {
     pub(crate) system: System,
     /// 0 when the system has none.
     pub(crate) replicas: usize,
+    pub(crate) durability: Durability,
+    pub(crate) mailbox: Mailbox,
     pub(crate) workload: Workload,
     pub(crate) trace: SharedTrace,
     pub(crate) trial: u32,
@@ -68,7 +70,7 @@ struct Loaded {
 
 impl Bench {
     /// What a planned run is.
-    fn run(&self, planned: &Planned, scenario: &Scenario) -> Run {
+    pub(super) fn run(&self, planned: &Planned, scenario: &Scenario) -> Run {
         let suite = &self.suite;
         let null = planned.system == System::Null;
         Run {
@@ -76,7 +78,7 @@ impl Bench {
             suite: suite.name.clone(),
             system: planned.system.name().to_owned(),
             replicas: planned.replicas,
-            durability: match suite.durability {
+            durability: match planned.durability {
                 _ if null => "-",
                 // What is not on a disk is not made durable by a sync.
                 Durability::Fsync if self.file_system == "tmpfs" => "fsync(tmpfs)",
@@ -84,7 +86,7 @@ impl Bench {
                 Durability::None => "none",
             }
             .to_owned(),
-            mailbox: match suite.mailbox {
+            mailbox: match planned.mailbox {
                 _ if null => "-",
                 Mailbox::Lanes => "lanes",
                 Mailbox::Fifo => "fifo",
@@ -132,8 +134,8 @@ impl Bench {
             replicas: planned.replicas.max(1),
             data_dir: data_dir.clone(),
             base_port: None,
-            durability: self.suite.durability,
-            mailbox: self.suite.mailbox,
+            durability: planned.durability,
+            mailbox: planned.mailbox,
             ready_timeout: READY,
         };
         progress.stage("starting the cluster");

@@ -11,13 +11,13 @@ use super::{MAX_RATE_PER_S, MIN_RATE_PER_S, Options, Probe, ProbeRow, search};
 use crate::audit;
 use crate::bench::one::{Bench, Planned};
 use crate::bench::progress::Progress;
-use crate::bench::{BenchError, RESULTS, data_directory, environment, new_nonce, run_id};
+use crate::bench::{BenchError, RESULTS, data_directory, environment, new_nonce};
 use crate::engine::Stop;
 use crate::load::{self, Standing, on_standing};
 use crate::plan::Kind;
 use crate::results::{BuildInfo, LatencyUs, ResultDir};
 use crate::run::{Done, Run, RunError, Scenario, all};
-use crate::suite::{self, Arrival, Overrides, Slo, Suite, System, Workload};
+use crate::suite::{self, Arrival, Overrides, Slo, Suite, System, Workload, configuration_name};
 
 /// How long a probe counts, if nobody says.
 pub const DURATION: Duration = Duration::from_secs(5);
@@ -284,9 +284,14 @@ impl Prober {
         }
         let number = u32::try_from(nth).expect("probes are few");
         let planned = Planned {
-            id: run_id(self.system, self.replicas, &workload, &format!("p{nth:02}")),
+            id: format!(
+                "{}-p{nth:02}",
+                configuration_name(self.system, self.replicas, &workload.name, None)
+            ),
             system: self.system,
             replicas: self.replicas,
+            durability: self.suite.durability,
+            mailbox: self.suite.mailbox,
             workload,
             trace: None,
             trial: number,

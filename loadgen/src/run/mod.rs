@@ -30,6 +30,8 @@ use crate::scrape::Scraper;
 use crate::setup::{Scene, set_up};
 use crate::trace::{Recording, RecordingPart};
 use crate::world::Checks;
+#[cfg(test)]
+pub(crate) use rows::config_hash;
 pub use rows::{latency_text, summary};
 pub use scenario::Scenario;
 pub(crate) use verdict::all;

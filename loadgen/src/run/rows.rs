@@ -102,7 +102,7 @@ impl Rows<'_> {
         RunRow {
             schema_version: SCHEMA_VERSION,
             run_id: run.id.clone(),
-            config_hash: self.config_hash(),
+            config_hash: config_hash(run, self.scenario),
             suite: run.suite.clone(),
             workload: workload.name.clone(),
             system: run.system.clone(),
@@ -152,23 +152,24 @@ impl Rows<'_> {
             slo: judgement.slo.clone(),
         }
     }
+}
 
-    fn config_hash(&self) -> String {
-        let run = self.run;
-        let configuration = Configuration {
-            system: &run.system,
-            replicas: run.replicas,
-            workload_name: &self.scenario.workload().name,
-            workload: &self.scenario.workload().essence(),
-            trace: self.scenario.trace().map(|trace| trace.hash),
-            warmup: run.warmup,
-            duration: run.duration,
-            durability: &run.durability,
-            mailbox: &run.mailbox,
-        };
-        let bytes = serde_json::to_vec(&configuration).expect("names and numbers have a JSON form");
-        format!("{:016x}", xxh3_64(&bytes))
-    }
+/// The same for two runs exactly when the same was done by the same system: whatever the suite,
+/// the part of it, the trial and the seed.
+pub(crate) fn config_hash(run: &Run, scenario: &Scenario) -> String {
+    let configuration = Configuration {
+        system: &run.system,
+        replicas: run.replicas,
+        workload_name: &scenario.workload().name,
+        workload: &scenario.workload().essence(),
+        trace: scenario.trace().map(|trace| trace.hash),
+        warmup: run.warmup,
+        duration: run.duration,
+        durability: &run.durability,
+        mailbox: &run.mailbox,
+    };
+    let bytes = serde_json::to_vec(&configuration).expect("names and numbers have a JSON form");
+    format!("{:016x}", xxh3_64(&bytes))
 }
 
 /// As it stands in `runs.csv`.

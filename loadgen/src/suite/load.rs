@@ -6,10 +6,11 @@ use std::time::Duration;
 use telegraft_cluster::log::Durability;
 use telegraft_cluster::node::Mailbox;
 
-use super::bounds::{MAX_DURATION, MAX_LISTED, MAX_SEED, MIN_DURATION, REPLICAS, TRIALS};
-use super::document::{Item, Table, Wrong};
+use super::bounds::{MAX_DURATION, MAX_SEED, MIN_DURATION};
+use super::document::{Table, Wrong};
+use super::listed::{INLINE, asked_for, check_name, inline, listed, replicas, systems, trials};
 use super::source::{SUITES, Source, WORKLOADS};
-use super::{Overrides, Suite, SuiteError, System, Workload, overrides, read};
+use super::{Overrides, Suite, SuiteError, System, Workload, overrides, parts, read};
 
 /// What a suite's file has at its top.
 const KEYS: [&str; 12] = [
@@ -26,9 +27,8 @@ const KEYS: [&str; 12] = [
     "durability",
     "mailbox",
 ];
-/// Beside [`KEYS`]: workloads of this suite alone, by name. They come before files and built-in
-/// ones.
-const INLINE: &str = "workload";
+/// Beside [`KEYS`]: what stands in tables of its own.
+const TABLES: [&str; 2] = [INLINE, parts::KEY];
 
 pub(super) const DURABILITIES: [(&str, Durability); 2] =
     [("fsync", Durability::Fsync), ("none", Durability::None)];
@@ -49,30 +49,58 @@ const THREE: usize = 3;
 /// # Errors
 /// What is wrong, with file and line.
 pub fn load(name: &str, overrides: &Overrides) -> Result<Suite, SuiteError> {
+    load_with_note(name, overrides).map(|(suite, _)| suite)
+}
+
+/// What [`load`] reads, and what of the file the overrides leave out, if they do, in a sentence.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_with_note(
+    name: &str,
+    overrides: &Overrides,
+) -> Result<(Suite, Option<String>), SuiteError> {
     overrides::check(overrides)?;
     let source = Source::find("suite", name, None, &[&SUITES, &WORKLOADS])?;
     let document = source.parse()?;
     let table = Table::root(&document);
-    let (mut suite, places) = if is_workload(&table) {
+    let Read {
+        mut suite,
+        places,
+        left_out,
+    } = if is_workload(&table) {
         alone(&source, &table, overrides)?
     } else {
         suite(&source, &table, overrides)?
     };
     overrides::apply(&mut suite, overrides)?;
-    let overridden = overrides.duration.is_some()
-        || overrides.replicas.is_some()
-        || overrides.systems.is_some()
-        || overrides.trace.is_some();
+    let overridden = overrides.duration.is_some() || !overrides.product().is_empty();
+    let refused = |at: Option<&usize>, message| match at.filter(|_| !overridden) {
+        Some(at) => source.wrong_at(*at, message),
+        None => SuiteError::Override(message),
+    };
     for (nth, workload) in suite.workloads.iter().enumerate() {
-        let Err(message) = fits(workload, &suite) else {
-            continue;
-        };
-        return Err(match places.get(nth).filter(|_| !overridden) {
-            Some(at) => source.wrong(Wrong { at: *at, message }),
-            None => SuiteError::Override(message),
-        });
+        fits(workload, &suite.systems, &suite.replicas, suite.duration)
+            .map_err(|message| refused(places.product.get(nth), message))?;
     }
-    Ok(suite)
+    for (part, places) in suite.also.iter().zip(&places.parts) {
+        for (workload, at) in part.workloads.iter().zip(places) {
+            fits(workload, &part.systems, &part.replicas, suite.duration)
+                .map_err(|message| refused(Some(at), message))?;
+        }
+    }
+    let note = (left_out > 0).then(|| {
+        format!(
+            "{} asks for a product of its own: what the suite runs beside it ([[also]], {}) is \
+             left out",
+            overrides.product().join(", "),
+            match left_out {
+                1 => "1 part".to_owned(),
+                parts => format!("{parts} parts"),
+            }
+        )
+    });
+    Ok((suite, note))
 }
 
 /// Reads the one workload that `name` is or that the suite of this name consists of, built in or a
@@ -113,7 +141,7 @@ fn one_workload(name: &str) -> Result<Workload, SuiteError> {
     if !is_suite(&table) {
         return workload(&source, &table);
     }
-    let (mut suite, _) = suite(&source, &table, &Overrides::default())?;
+    let mut suite = suite(&source, &table, &Overrides::default())?.suite;
     if suite.workloads.len() > 1 {
         let names = suite
             .workloads
@@ -132,7 +160,8 @@ fn one_workload(name: &str) -> Result<Workload, SuiteError> {
 
 /// How many keys at the top only a suite, and only a workload has.
 fn votes(table: &Table<'_>) -> (usize, usize) {
-    let suite = |key: &str| key == INLINE || KEYS.contains(&key) && !read::KEYS.contains(&key);
+    let suite =
+        |key: &str| TABLES.contains(&key) || KEYS.contains(&key) && !read::KEYS.contains(&key);
     let workload =
         |key: &str| key == "clients" || read::KEYS.contains(&key) && !KEYS.contains(&key);
     let count = |has: &dyn Fn(&str) -> bool| table.keys().filter(|(key, _)| has(key)).count();
@@ -144,24 +173,20 @@ fn is_workload(table: &Table<'_>) -> bool {
     workload > suite
 }
 
-fn is_suite(table: &Table<'_>) -> bool {
+pub(super) fn is_suite(table: &Table<'_>) -> bool {
     let (suite, workload) = votes(table);
     suite > workload
 }
 
 /// A file that is a workload.
-fn workload(source: &Source, table: &Table<'_>) -> Result<Workload, SuiteError> {
+pub(super) fn workload(source: &Source, table: &Table<'_>) -> Result<Workload, SuiteError> {
     check_name("workload", &source.name).map_err(|why| source.refused(why))?;
     let directory = source.directory.as_deref().unwrap_or(Path::new(""));
     read::workload(table, &source.name, directory).map_err(|wrong| source.wrong(wrong))
 }
 
 /// A workload as a suite of it alone, and where it is named.
-fn alone(
-    source: &Source,
-    table: &Table<'_>,
-    overrides: &Overrides,
-) -> Result<(Suite, Vec<usize>), SuiteError> {
+fn alone(source: &Source, table: &Table<'_>, overrides: &Overrides) -> Result<Read, SuiteError> {
     let workload = workload(source, table)?;
     if overrides.workloads.is_some() {
         return Err(SuiteError::Override(format!(
@@ -170,7 +195,14 @@ fn alone(
         )));
     }
     let at = table.get("faults").map_or(0, |item| item.at);
-    Ok((of_one(workload), vec![at]))
+    Ok(Read {
+        suite: of_one(workload),
+        places: Places {
+            product: vec![at],
+            parts: Vec::new(),
+        },
+        left_out: 0,
+    })
 }
 
 /// The suite of one workload, with nothing said otherwise.
@@ -187,87 +219,56 @@ fn of_one(workload: Workload) -> Suite {
         seed: 1,
         durability: Durability::default(),
         mailbox: Mailbox::default(),
+        also: Vec::new(),
     }
 }
 
-/// A file that is a suite, and where it names each of its workloads (nowhere, if the overrides
-/// do).
-fn suite(
-    source: &Source,
-    table: &Table<'_>,
-    overrides: &Overrides,
-) -> Result<(Suite, Vec<usize>), SuiteError> {
+/// A suite that was read.
+struct Read {
+    suite: Suite,
+    places: Places,
+    /// Parts of its file that the overrides leave out.
+    left_out: usize,
+}
+
+/// Where a suite's file names each of its workloads: nowhere, if the overrides do.
+#[derive(Default)]
+struct Places {
+    product: Vec<usize>,
+    parts: Vec<Vec<usize>>,
+}
+
+/// A file that is a suite.
+fn suite(source: &Source, table: &Table<'_>, overrides: &Overrides) -> Result<Read, SuiteError> {
     let mut suite = settings(source, table).map_err(|wrong| source.wrong(wrong))?;
     let inline = inline(source, table).map_err(|wrong| source.wrong(wrong))?;
-    let listed = table.need("workloads", "workloads = [\"write-heavy\"]");
-    let listed = listed.and_then(|item| item.list(MAX_LISTED, "[\"write-heavy\"]"));
-    let listed = listed.map_err(|wrong| source.wrong(wrong))?;
-    let mut places = Vec::new();
+    let list = table.need("workloads", "workloads = [\"write-heavy\"]");
+    let list = list.map_err(|wrong| source.wrong(wrong))?;
+    let mut places = Places::default();
     if let Some(names) = &overrides.workloads {
-        for name in names {
-            // A path on the command line counts from where the caller is.
-            let workload = find_workload(name, None, &inline)?;
-            add(&mut suite.workloads, workload).map_err(SuiteError::Override)?;
+        suite.workloads = asked_for(names, &inline)?;
+    } else {
+        (suite.workloads, places.product) = listed(source, &list, &inline)?;
+    }
+    let mut left_out = 0;
+    if overrides.product().is_empty() {
+        for (part, at) in parts::parts(source, table, &suite, &inline)? {
+            suite.also.push(part);
+            places.parts.push(at);
         }
-        return Ok((suite, places));
+    } else {
+        left_out = parts::count(table);
     }
-    for item in listed {
-        let name = item.text("names of workloads, as [\"write-heavy\"]");
-        let name = name.map_err(|wrong| source.wrong(wrong))?;
-        let workload = find_workload(name, source.directory.as_deref(), &inline);
-        let workload = workload.map_err(|error| match error {
-            error @ SuiteError::NotFound { .. } => source.wrong(item.wrong(error.to_string())),
-            error => error,
-        })?;
-        add(&mut suite.workloads, workload).map_err(|why| source.wrong(item.wrong(why)))?;
-        places.push(item.at);
-    }
-    Ok((suite, places))
-}
-
-fn add(workloads: &mut Vec<Workload>, workload: Workload) -> Result<(), String> {
-    if workloads.iter().any(|other| other.name == workload.name) {
-        return Err(format!(
-            "two workloads have the name {}: results could not tell them apart",
-            workload.name
-        ));
-    }
-    workloads.push(workload);
-    Ok(())
-}
-
-fn find_workload(
-    name: &str,
-    directory: Option<&Path>,
-    inline: &[Workload],
-) -> Result<Workload, SuiteError> {
-    if let Some(workload) = inline.iter().find(|workload| workload.name == name) {
-        return Ok(workload.clone());
-    }
-    let found = Source::find("workload", name, directory, &[&WORKLOADS]);
-    let source = found.map_err(|error| match error {
-        SuiteError::NotFound {
-            what,
-            name,
-            mut known,
-        } => {
-            known.splice(0..0, inline.iter().map(|workload| workload.name.clone()));
-            SuiteError::NotFound { what, name, known }
-        }
-        error => error,
-    })?;
-    let document = source.parse()?;
-    let table = Table::root(&document);
-    if is_suite(&table) {
-        let message = format!("this is a suite, not a workload: say telegraft bench {name}");
-        return Err(source.refused(message));
-    }
-    workload(&source, &table)
+    Ok(Read {
+        suite,
+        places,
+        left_out,
+    })
 }
 
 /// All of a suite but its workloads.
 fn settings(source: &Source, table: &Table<'_>) -> Result<Suite, Wrong> {
-    let known: Vec<&str> = KEYS.into_iter().chain([INLINE]).collect();
+    let known: Vec<&str> = KEYS.into_iter().chain(TABLES).collect();
     table.only(&known)?;
     let get = |key| table.get(key);
     let name = match get("name") {
@@ -293,15 +294,11 @@ fn settings(source: &Source, table: &Table<'_>) -> Result<Suite, Wrong> {
             None => String::new(),
         },
         systems: match get("systems") {
-            Some(item) => distinct(&item, "[\"telegraft\", \"null\"]", |item| {
-                item.named("system", &System::ALL.map(|all| (all.name(), all)))
-            })?,
+            Some(item) => systems(&item)?,
             None => vec![System::Telegraft],
         },
         replicas: match get("replicas") {
-            Some(item) => distinct(&item, "[1, 3, 5]", |item| {
-                item.places(REPLICAS, " replicas of one cluster")
-            })?,
+            Some(item) => replicas(&item)?,
             None => vec![THREE],
         },
         workloads: Vec::new(),
@@ -314,11 +311,7 @@ fn settings(source: &Source, table: &Table<'_>) -> Result<Suite, Wrong> {
             None => DURATION,
         },
         trials: match get("trials") {
-            Some(item) => {
-                let (least, most) = TRIALS.into_inner();
-                let trials = item.count(u64::from(least)..=u64::from(most), " trials")?;
-                u32::try_from(trials).expect("the bounds fit")
-            }
+            Some(item) => trials(&item)?,
             None => 1,
         },
         seed: match get("seed") {
@@ -333,68 +326,28 @@ fn settings(source: &Source, table: &Table<'_>) -> Result<Suite, Wrong> {
             Some(item) => item.named("mailbox", &MAILBOXES)?,
             None => Mailbox::default(),
         },
+        also: Vec::new(),
     })
 }
 
-/// A list in which nothing is twice: results could not tell the runs apart.
-fn distinct<T: PartialEq>(
-    item: &Item<'_>,
-    example: &str,
-    read: impl Fn(&Item<'_>) -> Result<T, Wrong>,
-) -> Result<Vec<T>, Wrong> {
-    let mut values = Vec::new();
-    for item in item.list(MAX_LISTED, example)? {
-        let value = read(&item)?;
-        if values.contains(&value) {
-            return Err(item.wrong("this is listed twice: results could not tell the runs apart"));
-        }
-        values.push(value);
-    }
-    Ok(values)
-}
-
-/// The workloads within a suite's file, in the order of their names.
-fn inline(source: &Source, table: &Table<'_>) -> Result<Vec<Workload>, Wrong> {
-    let Some(item) = table.get(INLINE) else {
-        return Ok(Vec::new());
-    };
-    let table = item.table("tables by name, as [workload.mine]")?;
-    let directory = source.directory.as_deref().unwrap_or(Path::new(""));
-    let read = |(name, item): (&str, Item<'_>)| {
-        check_name("workload", name).map_err(|why| item.wrong(why))?;
-        let table = item.table("a workload, as [workload.mine]")?;
-        read::workload(&table, name, directory)
-    };
-    table.items().map(read).collect()
-}
-
-/// Names of suites and workloads stand in names of files.
-pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
-    /// So that file names with something added are possible everywhere.
-    const LETTERS: usize = 100;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if !name.is_empty() && name.len() <= LETTERS && name.chars().all(plain) {
-        return Ok(());
-    }
-    Err(format!(
-        "the name of the {what}, {name:?}, stands in names of files: 1 to {LETTERS} letters, \
-         digits, '_' and '-' only"
-    ))
-}
-
-/// What a workload and the suite's settings together must keep.
-fn fits(workload: &Workload, suite: &Suite) -> Result<(), String> {
+/// What a workload must keep together with what runs it, and for how long.
+fn fits(
+    workload: &Workload,
+    systems: &[System],
+    replicas: &[usize],
+    duration: Duration,
+) -> Result<(), String> {
     let Some(last) = workload.faults.iter().map(|fault| fault.at).max() else {
         return Ok(());
     };
-    if last >= suite.duration {
+    if last >= duration {
         return Err(format!(
-            "workload {} has a fault at {last:?}, and its run counts for {:?} only",
-            workload.name, suite.duration
+            "workload {} has a fault at {last:?}, and its run counts for {duration:?} only",
+            workload.name
         ));
     }
-    let has_cluster = suite.systems.contains(&System::Telegraft);
-    if has_cluster && suite.replicas.iter().any(|replicas| *replicas < THREE) {
+    let has_cluster = systems.contains(&System::Telegraft);
+    if has_cluster && replicas.iter().any(|replicas| *replicas < THREE) {
         return Err(format!(
             "workload {} stops a replica: fewer than {THREE} could not go on without it",
             workload.name

@@ -4,12 +4,16 @@
 //! `workloads/README.md` explains the files to their writers.
 
 mod bounds;
+mod design;
 mod document;
 mod explain;
 mod forecast;
+mod listed;
 mod load;
 mod names;
+mod outline;
 mod overrides;
+mod parts;
 mod read;
 mod sizes;
 mod source;
@@ -27,9 +31,12 @@ use telegraft_cluster::log::Durability;
 use telegraft_cluster::node::Mailbox;
 
 pub(crate) use bounds::MAX_DURATION;
+pub(crate) use design::configuration_name;
+pub use design::{Configuration, Part, in_turn};
 pub use explain::explain;
 pub(crate) use explain::goals;
-pub use load::{load, load_alone, load_workload};
+pub use load::{load, load_alone, load_with_note, load_workload};
+pub use outline::outline;
 pub use workload::{
     Arrival, Fault, FaultAction, FaultTarget, Inbox, Operations, Polling, Popularity, Population,
     Read, ReadPage, Sizes, Slo, Spacing, Stage, Think, Weight, Workload,
@@ -161,6 +168,21 @@ pub struct Overrides {
     pub targets: Option<Targets>,
 }
 
+impl Overrides {
+    /// Those of them, as options of the command line, that ask for a product of their own: what a
+    /// suite runs beside its own is left out then.
+    fn product(&self) -> Vec<&'static str> {
+        let asked = [
+            ("--systems", self.systems.is_some()),
+            ("--replicas", self.replicas.is_some()),
+            ("--workload", self.workloads.is_some()),
+            ("--replay", self.trace.is_some()),
+        ];
+        let asked = asked.into_iter().filter(|(_, is_some)| *is_some);
+        asked.map(|(option, _)| option).collect()
+    }
+}
+
 /// A suite, resolved: files read, overrides applied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suite {
@@ -186,6 +208,8 @@ pub struct Suite {
     pub durability: Durability,
     /// The replicas' mailbox.
     pub mailbox: Mailbox,
+    /// What is run beside the product of the above.
+    pub also: Vec<Part>,
 }
 
 /// What is wrong with a suite or a workload.

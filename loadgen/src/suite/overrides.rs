@@ -10,7 +10,7 @@ use telegraft_cluster::http::Consistency;
 use super::bounds::{
     CONNECTIONS, MAX_DURATION, MAX_RATE, MAX_SEED, MIN_DURATION, MIN_RATE, REPLICAS, SPEED, TRIALS,
 };
-use super::load::check_name;
+use super::listed::check_name;
 use super::read::{DEFAULT_CONNECTIONS, MAX_ERRORS, RECORDED_BYTES};
 use super::workload::{Arrival, Operations, Population, Sizes, Spacing, Stage, Workload};
 use super::{Overrides, Suite, SuiteError, Targets};
@@ -64,7 +64,7 @@ fn check_values(overrides: &Overrides) -> Result<(), String> {
 }
 
 const TRACE_HAS_NO_RATE: &str =
-    "a trace has its own times: --speed makes it faster or slower, not --rate";
+    "a trace has its own times: its speed (--speed) makes it faster or slower, not a rate";
 
 /// A list has something in it, and nothing twice.
 fn distinct<T: PartialEq>(what: &str, values: Option<&[T]>) -> Result<(), String> {
@@ -119,7 +119,27 @@ pub(super) fn apply(suite: &mut Suite, overrides: &Overrides) -> Result<(), Suit
     if let Some(file) = &overrides.trace {
         suite.workloads = vec![trace(file)?];
     }
-    apply_to_workloads(&mut suite.workloads, overrides)
+    let everywhere = suite.also.iter().flat_map(|part| &part.workloads);
+    check_speed(suite.workloads.iter().chain(everywhere), overrides)?;
+    change(&mut suite.workloads, overrides)?;
+    for part in &mut suite.also {
+        change(&mut part.workloads, overrides)?;
+        set(&mut part.trials, &overrides.trials);
+        set(&mut part.durability, &overrides.durability);
+        set(&mut part.mailbox, &overrides.mailbox);
+        // These are in the workloads now, and the part says nothing else any more.
+        unless(&mut part.consistency, overrides.consistency.is_some());
+        unless(&mut part.targets, overrides.targets.is_some());
+        unless(&mut part.clients, overrides.clients.is_some());
+        unless(&mut part.rate, overrides.rate.is_some());
+    }
+    Ok(())
+}
+
+fn unless<T>(value: &mut Option<T>, overridden: bool) {
+    if overridden {
+        *value = None;
+    }
 }
 
 fn set<T: Clone>(value: &mut T, wanted: &Option<T>) {
@@ -133,12 +153,25 @@ pub(super) fn apply_to_workloads(
     workloads: &mut [Workload],
     overrides: &Overrides,
 ) -> Result<(), SuiteError> {
+    check_speed(workloads.iter(), overrides)?;
+    change(workloads, overrides)
+}
+
+/// A speed is that of one of the workloads.
+fn check_speed<'a>(
+    mut workloads: impl Iterator<Item = &'a Workload>,
+    overrides: &Overrides,
+) -> Result<(), SuiteError> {
     let is_trace = |workload: &Workload| matches!(workload.arrival, Arrival::Trace { .. });
-    if overrides.speed.is_some() && !workloads.iter().any(is_trace) {
+    if overrides.speed.is_some() && !workloads.any(is_trace) {
         return Err(SuiteError::Override(
             "--speed is that of a recording, and no workload is one: say --replay FILE".to_owned(),
         ));
     }
+    Ok(())
+}
+
+fn change(workloads: &mut [Workload], overrides: &Overrides) -> Result<(), SuiteError> {
     for workload in workloads {
         set(&mut workload.consistency, &overrides.consistency);
         set(&mut workload.targets, &overrides.targets);

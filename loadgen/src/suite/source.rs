@@ -147,10 +147,15 @@ impl Source {
         }
     }
 
+    /// The error for what is wrong at a byte of it.
+    pub(super) fn wrong_at(&self, at: usize, message: impl Into<String>) -> SuiteError {
+        let message = message.into();
+        self.wrong(Wrong { at, message })
+    }
+
     /// The error for what is wrong with it as a whole.
     pub(super) fn refused(&self, message: impl Into<String>) -> SuiteError {
-        let message = message.into();
-        self.wrong(Wrong { at: 0, message })
+        self.wrong_at(0, message)
     }
 }
 

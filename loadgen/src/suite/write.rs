@@ -3,12 +3,12 @@
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
-use super::Suite;
 use super::load::{DURABILITIES, MAILBOXES};
 use super::read::{ACTIONS, CONSISTENCIES, PAGES, SPACINGS, TARGETS};
 use super::workload::{
     Arrival, Fault, Operations, Polling, Popularity, Population, Sizes, Slo, Stage, Think, Workload,
 };
+use super::{Part, Suite, System};
 use crate::plan::Kind;
 use crate::values::{duration_text, size_text};
 
@@ -20,20 +20,7 @@ pub fn resolved_text(suite: &Suite, nonce: &str) -> String {
         out.key("description", quoted(&suite.description));
     }
     out.key("nonce", quoted(nonce));
-    out.key(
-        "systems",
-        list(suite.systems.iter().map(|system| quoted(system.name()))),
-    );
-    out.key("replicas", list(&suite.replicas));
-    out.key(
-        "workloads",
-        list(
-            suite
-                .workloads
-                .iter()
-                .map(|workload| quoted(&workload.name)),
-        ),
-    );
+    out.product(&suite.systems, &suite.replicas, &suite.workloads);
     out.key("warmup", time(suite.warmup));
     out.key("duration", time(suite.duration));
     out.key("trials", suite.trials);
@@ -44,8 +31,17 @@ pub fn resolved_text(suite: &Suite, nonce: &str) -> String {
     }
     out.key("durability", name(suite.durability, &DURABILITIES));
     out.key("mailbox", name(suite.mailbox, &MAILBOXES));
-    for workload in &suite.workloads {
-        out.workload(workload);
+    for part in &suite.also {
+        out.part(part);
+    }
+    let mut written: Vec<&Workload> = Vec::new();
+    let everywhere = suite.also.iter().flat_map(|part| &part.workloads);
+    for workload in suite.workloads.iter().chain(everywhere) {
+        // One that several name is the same one.
+        if !written.iter().any(|other| other.name == workload.name) {
+            out.workload(workload);
+            written.push(workload);
+        }
     }
     out.0
 }
@@ -93,6 +89,35 @@ impl Out {
 
     fn table(&mut self, path: impl Display) {
         self.line(format_args!("\n[{path}]"));
+    }
+
+    fn product(&mut self, systems: &[System], replicas: &[usize], workloads: &[Workload]) {
+        let systems = systems.iter().map(|system| quoted(system.name()));
+        self.key("systems", list(systems));
+        self.key("replicas", list(replicas));
+        let workloads = workloads.iter().map(|workload| quoted(&workload.name));
+        self.key("workloads", list(workloads));
+    }
+
+    fn part(&mut self, part: &Part) {
+        self.line("\n[[also]]");
+        self.key("name", quoted(&part.name));
+        self.product(&part.systems, &part.replicas, &part.workloads);
+        self.key("trials", part.trials);
+        self.key("durability", name(part.durability, &DURABILITIES));
+        self.key("mailbox", name(part.mailbox, &MAILBOXES));
+        if let Some(consistency) = part.consistency {
+            self.key("consistency", name(consistency, &CONSISTENCIES));
+        }
+        if let Some(targets) = part.targets {
+            self.key("targets", quoted(targets.name()));
+        }
+        if let Some(clients) = part.clients {
+            self.key("clients", clients);
+        }
+        if let Some(rate) = part.rate {
+            self.key("rate", rate);
+        }
     }
 
     fn workload(&mut self, workload: &Workload) {

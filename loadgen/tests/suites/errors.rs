@@ -90,15 +90,23 @@ fn what_is_wrong_with_a_trace_is_said_with_its_line() {
     check("trace", |text| workload_error("trace", text.as_bytes()));
 }
 
+/// The error of a suite file with this name and text, beside the workload `small`.
+fn suite_error(name: &str, text: &str) -> String {
+    let dir = written(text, &right("closed"));
+    let path = dir.path().join(format!("{name}.toml"));
+    fs::rename(dir.path().join("all.toml"), &path).unwrap();
+    let error = suite::load(path.to_str().unwrap(), &Overrides::default());
+    error.expect_err(text).to_string()
+}
+
 #[test]
 fn what_is_wrong_with_a_suite_is_said_with_its_line() {
-    check("suite", |text| {
-        let dir = written(text, &right("closed"));
-        let path = dir.path().join("suite.toml");
-        fs::rename(dir.path().join("all.toml"), &path).unwrap();
-        let error = suite::load(path.to_str().unwrap(), &Overrides::default());
-        error.expect_err(text).to_string()
-    });
+    check("suite", |text| suite_error("suite", text));
+}
+
+#[test]
+fn what_is_wrong_with_the_parts_of_a_suite_is_said_with_its_line() {
+    check("parts", |text| suite_error("parts", text));
 }
 
 #[test]
@@ -106,6 +114,11 @@ fn what_is_right_is_taken() {
     for name in ["open", "closed", "trace"] {
         let path = refused().join(format!("{name}.toml"));
         suite::load_workload(path.to_str().unwrap(), &Overrides::default()).unwrap();
+    }
+    for name in ["suite", "parts"] {
+        let dir = written(&right(name), &right("closed"));
+        let path = dir.path().join("all.toml");
+        suite::load(path.to_str().unwrap(), &Overrides::default()).unwrap();
     }
 }
 

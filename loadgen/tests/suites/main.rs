@@ -5,12 +5,15 @@ mod errors;
 mod explain;
 mod mutations;
 mod overrides;
+mod parts;
 mod round_trip;
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use telegraft_cluster::http::Consistency;
+use telegraft_cluster::node::Mailbox;
 use telegraft_loadgen::plan::Kind;
 use telegraft_loadgen::suite::{
     self, Arrival, FaultAction, FaultTarget, Overrides, Popularity, ReadPage, Sizes, Spacing,
@@ -119,6 +122,49 @@ fn the_main_job_stays_below_three_minutes() {
         load <= Duration::from_secs(120),
         "and as much again for all around it: {load:?}"
     );
+}
+
+#[test]
+fn the_write_up_stays_below_forty_minutes() {
+    let suite = suite::load("full", &Overrides::default()).unwrap();
+    let configurations = suite.configurations().unwrap();
+    let runs: u32 = configurations.iter().map(|each| each.trials).sum();
+    // As workloads/README.md says.
+    assert_eq!((runs, suite.trials), (133, 5));
+    let each = suite.warmup + suite.duration + Duration::from_millis(1500);
+    let whole = each * runs;
+    assert!(whole < Duration::from_secs(38 * 60), "{whole:?}");
+    // What is compared with something differs from it in one respect.
+    let of = |name: &str| {
+        let found = configurations.iter().find(|each| each.name == name);
+        found.unwrap_or_else(|| panic!("no {name}"))
+    };
+    let fifo = of("telegraft-3-busy-chat-fifo");
+    assert_eq!(
+        suite::Configuration {
+            name: fifo.name.clone(),
+            mailbox: Mailbox::Fifo,
+            ..of("telegraft-3-busy-chat-lanes").clone()
+        },
+        *fifo
+    );
+    let lease = of("telegraft-3-read-only-lease");
+    assert_eq!(lease.workload.consistency, Consistency::Lease);
+    assert_eq!(lease.workload.targets, Targets::Leader);
+    let local = of("telegraft-3-read-only-local");
+    assert_eq!(local.workload.consistency, Consistency::Local);
+    assert_eq!(local.workload.targets, Targets::Any);
+    for (name, rate) in [
+        ("2k", 2e3),
+        ("5k", 5e3),
+        ("8k", 8e3),
+        ("11k", 11e3),
+        ("14k", 14e3),
+    ] {
+        let offered = of(&format!("telegraft-3-offered-rate-{name}"));
+        assert_eq!(offered.workload.arrival.peak(), Some(rate));
+    }
+    assert_eq!(of("telegraft-5-failover-killed").workload.faults.len(), 1);
 }
 
 #[test]
@@ -374,14 +420,14 @@ fn the_examples_of_the_readme_are_right() {
         };
         (*text).to_owned()
     };
-    let dir = written(
-        &example("name = \"nightly\""),
-        &example("description = \"Two hundred"),
-    );
+    let suite = example("name = \"nightly\"") + &example("[[also]]");
+    let dir = written(&suite, &example("description = \"Two hundred"));
     let suite = load_in(dir.path(), &Overrides::default()).unwrap();
     assert_eq!(suite.name, "nightly");
     let names: Vec<&str> = suite.workloads.iter().map(|w| w.name.as_str()).collect();
     assert_eq!(names, ["write-heavy", "mine"]);
+    let parts: Vec<&str> = suite.also.iter().map(|part| part.name.as_str()).collect();
+    assert_eq!(parts, ["fifo", "rate-5k"]);
     let small = dir.path().join("small.toml");
     suite::load_workload(small.to_str().unwrap(), &Overrides::default()).unwrap();
     // Every form of a value that the parts show is one.

@@ -24,7 +24,7 @@ fn again(suite: &Suite) -> (String, Suite) {
 fn every_shipped_suite_is_written_as_it_is() {
     let changed = Overrides {
         clients: Some(5),
-        duration: Some(Duration::from_millis(2500)),
+        duration: Some(Duration::from_millis(3500)),
         targets: Some(Targets::Any),
         consistency: Some(Consistency::Local),
         seed: Some(u64::MAX - 1000),
@@ -45,6 +45,7 @@ const EVERYTHING: &str = r#"
 name = "everything"
 description = "With \"quotes\", a \\ and\na line"
 workloads = ["open", "closed", "drawn", "table", "steps", "polls", "day"]
+trials = 2
 seed = "18446744073709550615"
 warmup = "1500ms"
 duration = "90s"
@@ -116,6 +117,22 @@ message_bytes = 64
 arrival = { model = "open", rate = 0 }
 population = { users = 1, rooms = 1, rooms_per_user = 1 }
 polling.every = "1h"
+
+[[also]]
+name = "as-it-is"
+
+[[also]]
+name = "otherwise"
+systems = ["null"]
+replicas = [7, 1]
+workloads = ["closed", "steps", "send-only"]
+trials = 7
+durability = "fsync"
+mailbox = "lanes"
+consistency = "lease"
+targets = "round-robin"
+clients = 10000
+rate = 0.001
 
 [workload.day]
 arrival = { model = "trace", file = "some/day.csv", speed = 0.3, connections = 3 }
