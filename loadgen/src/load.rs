@@ -356,7 +356,8 @@ pub(crate) async fn on_standing(
         run.without_audit(&measured, audit::Verdict::Skipped)
     };
     let beside = Beside {
-        cluster_cpu_s: scraped_cpu_s(&measured.cluster),
+        cluster_cpu_s: scraped_cpu_s(&measured.scraped.cluster),
+        events: Vec::new(),
         faults: Vec::new(),
         audit,
     };

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 use telegraft_loadgen::results::{
-    BuildInfo, ClusterRow, Environment, IntervalRow, LatencyUs, MAX_LATENCY_US, ResultDir,
-    ResultsError, Row, RunRow, SCHEMA_VERSION, add, latency_histogram,
+    BuildInfo, ClusterRow, Environment, EventRow, IntervalRow, LatencyUs, MAX_LATENCY_US,
+    ResultDir, ResultsError, Row, RunRow, SCHEMA_VERSION, StageRow, add, latency_histogram,
 };
 
 /// 2026-03-01T12:30:05Z.
@@ -124,6 +124,32 @@ fn cluster_row(second: u32, role: &str) -> ClusterRow {
     }
 }
 
+fn stage_row(run_id: &str, stage: &str, count: u64) -> StageRow {
+    let known = (count > 0).then_some(count);
+    StageRow {
+        schema_version: SCHEMA_VERSION,
+        run_id: run_id.to_owned(),
+        replica: 2,
+        stage: stage.to_owned(),
+        count,
+        mean_us: known.map(|_| 812.125),
+        p50_us: known,
+        p90_us: known,
+        p99_us: known.map(|us| us * 10),
+    }
+}
+
+fn event_row(run_id: &str, at_s: f64, event: &str, detail: &str) -> EventRow {
+    EventRow {
+        schema_version: SCHEMA_VERSION,
+        run_id: run_id.to_owned(),
+        at_s,
+        event: event.to_owned(),
+        replica: 3,
+        detail: detail.to_owned(),
+    }
+}
+
 fn new_dir(root: &Path) -> ResultDir {
     ResultDir::create(root, "default", started_at()).unwrap()
 }
@@ -180,6 +206,23 @@ fn rows_come_back_as_they_were_written() {
     let read = dir.read_cluster().unwrap();
     let read: Vec<ClusterRow> = read.rows.into_iter().map(|(_, row)| row).collect();
     assert_eq!(read, cluster);
+
+    let stages = [stage_row("a-1", "commit", 7), stage_row("a-1", "apply", 0)];
+    dir.append_stages(&stages).unwrap();
+    let read = dir.read_stages().unwrap();
+    let read: Vec<StageRow> = read.rows.into_iter().map(|(_, row)| row).collect();
+    assert_eq!(read, stages);
+
+    let events = [
+        event_row("a-1", 2.003, "kill", "leader"),
+        event_row("a-1", 4.0, "leader", "term 5"),
+        event_row("a-1", 5.5, "start", ""),
+    ];
+    dir.append_events(&events[..1]).unwrap();
+    dir.append_events(&events[1..]).unwrap();
+    let read = dir.read_events().unwrap();
+    let read: Vec<EventRow> = read.rows.into_iter().map(|(_, row)| row).collect();
+    assert_eq!(read, events);
 }
 
 /// The names are an interface: `interfaces` of other programs read these files too.
@@ -190,6 +233,9 @@ fn the_columns_are_the_documented_ones() {
     dir.append_run(&[run_row("a-1", "send")]).unwrap();
     dir.append_intervals(&[interval_row(3)]).unwrap();
     dir.append_cluster(&[cluster_row(3, "leader")]).unwrap();
+    dir.append_stages(&[stage_row("a-1", "queue", 3)]).unwrap();
+    dir.append_events(&[event_row("a-1", 1.0, "kill", "")])
+        .unwrap();
     let head = |file: &str| {
         let text = fs::read_to_string(dir.path().join(file)).unwrap();
         text.lines().next().unwrap().to_owned()
@@ -217,6 +263,14 @@ fn the_columns_are_the_documented_ones() {
          queue_p99_us,log_write_p50_us,log_write_p99_us,commit_p50_us,commit_p99_us,\
          apply_p50_us,apply_p99_us"
     );
+    assert_eq!(
+        head("stages.csv"),
+        "schema_version,run_id,replica,stage,count,mean_us,p50_us,p90_us,p99_us"
+    );
+    assert_eq!(
+        head("events.csv"),
+        "schema_version,run_id,at_s,event,replica,detail"
+    );
 
     // What serde writes is what the list of columns says.
     fn written<T: Row>(row: &T) -> String {
@@ -230,6 +284,10 @@ fn the_columns_are_the_documented_ones() {
     assert_eq!(written(&interval), IntervalRow::COLUMNS.join(","));
     let cluster = cluster_row(3, "leader");
     assert_eq!(written(&cluster), ClusterRow::COLUMNS.join(","));
+    let stage = stage_row("a-1", "queue", 3);
+    assert_eq!(written(&stage), StageRow::COLUMNS.join(","));
+    let event = event_row("a-1", 1.0, "kill", "");
+    assert_eq!(written(&event), EventRow::COLUMNS.join(","));
 }
 
 #[test]
@@ -272,6 +330,11 @@ fn rows_of_some_runs_are_left_out_and_whatever_is_half_written() {
     let path = dir.path().join("runs.csv");
     let first = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{first}1,a-2,ha")).unwrap();
+    for run in ["a-1", "a-2"] {
+        dir.append_stages(&[stage_row(run, "queue", 3)]).unwrap();
+        dir.append_events(&[event_row(run, 1.0, "kill", "")])
+            .unwrap();
+    }
     // A writer that was killed before its first line was whole.
     let head = dir.path().join("cluster.csv");
     fs::write(&head, "schema_version,run").unwrap();
@@ -281,6 +344,10 @@ fn rows_of_some_runs_are_left_out_and_whatever_is_half_written() {
     let ops: Vec<&str> = rows.iter().map(|(_, row)| row.op.as_str()).collect();
     assert_eq!((ops, problems.len()), (vec!["send", "all"], 0));
     assert!(first.starts_with(&fs::read_to_string(&path).unwrap()));
+    let stages = dir.read_stages().unwrap().rows;
+    assert_eq!(stages, [(2, stage_row("a-1", "queue", 3))]);
+    let events = dir.read_events().unwrap().rows;
+    assert_eq!(events, [(2, event_row("a-1", 1.0, "kill", ""))]);
     assert!(!head.exists() && !dir.path().join("intervals.csv").exists());
 }
 
@@ -354,6 +421,112 @@ fn bad_rows_are_left_out_with_file_line_and_reason() {
     assert_eq!(rows.len(), 1);
     // The row before it has a line break in a quoted field.
     assert_eq!(problems, ["runs.csv:4: it is not UTF-8 text"]);
+}
+
+#[test]
+fn stages_and_events_that_nobody_writes_are_left_out() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = new_dir(root.path());
+    let error = dir.read_stages().unwrap_err().to_string();
+    assert_eq!(error, "stages.csv: there is no such file");
+    let error = dir.read_events().unwrap_err().to_string();
+    assert_eq!(error, "events.csv: there is no such file");
+
+    let file = |name: &str, columns: &[&str], rows: &[&str]| {
+        let text = [&[columns.join(",").as_str()], rows].concat().join("\n") + "\n";
+        fs::write(dir.path().join(name), text).unwrap();
+    };
+    file(
+        StageRow::FILE,
+        StageRow::COLUMNS,
+        &[
+            "1,a-1,2,queue,3,812.5,3,4,5",
+            "1,a-1,2,queue,0,812.5,,,",
+            "1,a-1,2,queue,0,,,4,",
+            "1,a-1,2,queue,3,812.5,3,2,5",
+            "1,a-1,2,queue,3,-1,3,4,5",
+            "1,a-1,2,../queue,3,812.5,3,4,5",
+            "1,a-1,2,queue,3,,3,4,5",
+            "1,a-1,second,queue,3,,3,4,5",
+        ],
+    );
+    let read = dir.read_stages().unwrap();
+    let good: Vec<u64> = read.rows.iter().map(|(line, _)| *line).collect();
+    assert_eq!(good, [2, 8]);
+    let told: Vec<String> = read.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "stages.csv:3: count is 0, and there are times",
+            "stages.csv:4: count is 0, and there are times",
+            "stages.csv:5: percentiles [3, 2, 5] do not ascend",
+            "stages.csv:6: mean_us -1 is no measurement",
+            "stages.csv:7: stage \"../queue\" has characters other than letters, digits, '.', '_' \
+             and '-'",
+            "stages.csv:9: column replica: invalid digit found in string",
+        ]
+    );
+
+    file(
+        EventRow::FILE,
+        EventRow::COLUMNS,
+        &[
+            "1,a-1,2.5,kill,3,\"the leader, twice\"",
+            "1,a-1,-2.5,kill,3,",
+            "1,a-1,NaN,kill,3,",
+            "1,a-1,2.5,kill -9,3,",
+            "1,a/1,2.5,kill,3,",
+            "1,a-1,2.5,kill,,",
+        ],
+    );
+    let read = dir.read_events().unwrap();
+    assert_eq!(
+        read.rows,
+        [(2, event_row("a-1", 2.5, "kill", "the leader, twice"))]
+    );
+    let lines: Vec<Option<u64>> = read.problems.iter().map(|one| one.line).collect();
+    assert_eq!(lines, [3, 4, 5, 6, 7].map(Some));
+}
+
+/// An editor or a spreadsheet of Windows has saved it.
+#[test]
+fn lines_are_counted_right_whatever_ends_them() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = new_dir(root.path());
+    let rows: Vec<RunRow> = (1..=4)
+        .map(|nth| run_row(&format!("a-{nth}"), "send"))
+        .collect();
+    dir.append_run(&rows).unwrap();
+    let path = dir.path().join("runs.csv");
+    // Each row has a line break in a quoted field. One row is bad, and there is an empty line.
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text
+        .replacen("a-2", "../2", 1)
+        .replacen("\n1,a-3", "\n\n1,a-3", 1);
+    let expected: Vec<(u64, &str)> = vec![(2, "a-1"), (7, "a-3"), (9, "a-4")];
+    for text in [text.clone(), text.replace('\n', "\r\n")] {
+        let mut bytes = text.into_bytes();
+        bytes.extend(b"1,\xff\r\n1,tor");
+        fs::write(&path, bytes).unwrap();
+        let (rows, problems) = read(&dir);
+        let rows: Vec<(u64, &str)> = rows
+            .iter()
+            .map(|(at, row)| (*at, &row.run_id[..]))
+            .collect();
+        assert_eq!(rows, expected);
+        let lines: Vec<&str> = problems.iter().map(|told| &told[..12]).collect();
+        assert_eq!(
+            lines,
+            ["runs.csv:4: ", "runs.csv:11:", "runs.csv:12:"],
+            "{problems:?}"
+        );
+    }
+
+    // It is gone on with.
+    let bytes = [RunRow::COLUMNS.join(",").as_bytes(), b"\r\n"].concat();
+    fs::write(&path, bytes).unwrap();
+    dir.append_run(&rows[..1]).unwrap();
+    assert_eq!(read(&dir), (vec![(2, rows[0].clone())], vec![]));
 }
 
 #[test]
@@ -574,7 +747,8 @@ fn bad_lines_of_a_histogram_log_are_left_out_with_line_and_reason() {
     assert_eq!(tags, "send inbox");
     assert_eq!(
         told,
-        "latency/a-1.total.hlog:6: it is no line of a histogram log"
+        "latency/a-1.total.hlog:6: it is no line of a histogram log: length \"long\" is no number of \
+         seconds"
     );
     let (tags, told) = problems(&good.replacen("HISTF", "HIST*", 1));
     assert_eq!(tags, "read inbox");

@@ -15,7 +15,7 @@ use std::time::Duration;
 use support::{Reply, Scripted, Seen};
 use telegraft_cluster::http::{LeaderInfo, NodeStatus};
 use telegraft_loadgen::results::{ClusterRow, ResultDir};
-use telegraft_loadgen::scrape::Scraper;
+use telegraft_loadgen::scrape::{Scraped, Scraper};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance};
@@ -89,6 +89,12 @@ impl Used {
                 )
                 .unwrap();
             }
+            let sum = fast as f64 * 0.0004 + slow as f64 * 0.0012;
+            writeln!(
+                text,
+                "telegraft_stage_seconds_sum{{stage=\"{stage}\"}} {sum}"
+            )
+            .unwrap();
         }
         text + "# EOF\n"
     }
@@ -120,7 +126,7 @@ async fn replica(tell: impl Fn(u64) -> Told + Send + 'static) -> Scripted {
 struct Running {
     leader: watch::Receiver<Option<u64>>,
     stop: oneshot::Sender<()>,
-    task: JoinHandle<Vec<ClusterRow>>,
+    task: JoinHandle<Scraped>,
     _still: std::sync::mpsc::Sender<()>,
 }
 
@@ -158,9 +164,13 @@ impl Running {
         leaders
     }
 
-    async fn rows(self) -> Vec<ClusterRow> {
+    async fn scraped_all(self) -> Scraped {
         self.stop.send(()).unwrap();
         self.task.await.unwrap()
+    }
+
+    async fn rows(self) -> Vec<ClusterRow> {
+        self.scraped_all().await.cluster
     }
 }
 
@@ -330,6 +340,121 @@ async fn a_replica_that_is_gone_and_one_that_restarts_have_no_rates_once() {
     assert!(of(3).all(|row| row.role == "unreachable"));
 }
 
+/// Replica, stage, count, mean and percentiles.
+type Stage<'a> = (u64, &'a str, u64, Option<f64>, [Option<u64>; 3]);
+
+fn stages(scraped: &Scraped) -> Vec<Stage<'_>> {
+    let rows = scraped.stages.iter();
+    rows.map(|row| {
+        assert_eq!((row.schema_version, row.run_id.as_str()), (1, "run-t1"));
+        let percentiles = [row.p50_us, row.p90_us, row.p99_us];
+        let stage = row.stage.as_str();
+        (row.replica, stage, row.count, row.mean_us, percentiles)
+    })
+    .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn stages_are_counted_from_the_first_scrape_to_the_last() {
+    // Each second brings 90 and 10.
+    let steady = replica(|round| {
+        let text = Used::after(round).text();
+        Some((status(1, "leader", 3, Some(1), 100), text))
+    });
+    // Absent at first and in between; its log writer has a metric of its own.
+    let late = replica(|round| {
+        let mut text = Used::after(round).text();
+        let count = 5 * round;
+        writeln!(
+            text,
+            "telegraft_log_sync_seconds_bucket{{le=\"0.01\"}} {count}\n\
+             telegraft_log_sync_seconds_bucket{{le=\"+Inf\"}} {count}\n\
+             telegraft_log_sync_seconds_sum 0.{round}"
+        )
+        .unwrap();
+        let told = (status(5, "follower", 3, Some(1), 90), text);
+        (round != 0 && round != 2).then_some(told)
+    });
+    // Another process from the third scrape on, which has counted a second's by the fourth.
+    let restarted = replica(|round| {
+        let mut used = Used::after(round);
+        if round >= 2 {
+            used.cpu_s = 0.01;
+            used.times = (90 * (round - 2), 10 * (round - 2));
+        }
+        Some((status(6, "follower", 3, Some(1), 90), used.text()))
+    });
+    let (steady, late, restarted) = (steady.await, late.await, restarted.await);
+    let never = Scripted::start(|_| Reply::Reset).await.url.clone();
+    let urls = [&steady, &late, &restarted].map(|server| server.url.clone());
+    let mut running = Running::start(&[urls.as_slice(), &[never]].concat());
+    running.seconds(3).await;
+    let scraped = running.scraped_all().await;
+
+    // (90 × 0.4 ms + 10 × 1.2 ms) / 100; all the same each second.
+    let (mean, percentiles) = (Some(480.0), [Some(556), Some(1000), Some(1900)]);
+    let mut expected: Vec<Stage<'_>> = Vec::new();
+    for (replica, count) in [(1, 300), (5, 200), (6, 100 + 100)] {
+        for stage in ["queue", "log_write", "commit", "apply"] {
+            expected.push((replica, stage, count, mean, percentiles));
+        }
+        if replica == 5 {
+            // 10 more, in 0.3 s - 0.1 s.
+            let percentiles = [Some(5000), Some(9000), Some(9900)];
+            expected.push((5, "log_sync", 10, Some(20_000.0), percentiles));
+        }
+    }
+    assert_eq!(stages(&scraped), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_leader_is_told_once_with_the_moment_of_its_scrape() {
+    // Terms as two replicas tell them; the first knows it three seconds before the other.
+    let told = [
+        (2, Some(1)),
+        (3, None),
+        (4, Some(2)),
+        (4, Some(2)),
+        (5, Some(2)),
+        (5, Some(2)),
+    ];
+    let first = replica(move |round| {
+        let (term, leader) = told[usize::try_from(round).unwrap()];
+        let text = Used::after(round).text();
+        // It is gone for a second, and what the other tells meanwhile is old.
+        (round != 3).then_some((status(1, "follower", term, leader, 9), text))
+    });
+    let second = replica(move |round| {
+        let (term, leader) = told[usize::try_from(round.saturating_sub(3)).unwrap()];
+        let text = Used::after(round).text();
+        Some((status(2, "follower", term, leader, 9), text))
+    });
+    let (first, second) = (first.await, second.await);
+    let mut running = Running::start(&[first.url.clone(), second.url.clone()]);
+    running.seconds(5).await;
+    let events = running.scraped_all().await.events;
+    let seen: Vec<_> = events
+        .iter()
+        .map(|row| {
+            (
+                row.at_s,
+                row.event.as_str(),
+                row.replica,
+                row.detail.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [(2.0, "leader", 2, "term 4"), (4.0, "leader", 2, "term 5")]
+    );
+    assert!(
+        events
+            .iter()
+            .all(|row| row.run_id == "run-t1" && row.schema_version == 1)
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_replica_that_hangs_is_given_up_before_the_next_second() {
     let hangs = Arc::new(Semaphore::new(0));
@@ -415,7 +540,7 @@ async fn the_last_second_of_a_run_is_not_lost_to_rounding() {
     tokio::task::yield_now().await;
     assert!(!task.is_finished());
     advance(Duration::from_millis(10)).await;
-    let rows = (&mut task).await.unwrap();
+    let rows = (&mut task).await.unwrap().cluster;
     assert_eq!(rows.iter().map(rates).collect::<Vec<_>>(), [RATES]);
     drop(_still);
 
@@ -430,8 +555,8 @@ async fn the_last_second_of_a_run_is_not_lost_to_rounding() {
     drop(_stop);
     let scraper = Scraper::new("run-t1".to_owned(), from_ref(&server.url)).unwrap();
     let from = Instant::now() + SECOND;
-    let rows = scraper.run(from, async { drop(stopped.await) }).await;
-    assert_eq!(rows, []);
+    let scraped = scraper.run(from, async { drop(stopped.await) }).await;
+    assert_eq!(scraped, Scraped::default());
 }
 
 /// The row of a replica that gives these answers again and again.

@@ -88,7 +88,8 @@ async fn every_field_of_a_leader_that_writes_is_filled() {
         leader.borrow_and_update();
     }
     stop.send(()).unwrap();
-    let rows = timeout(PATIENCE, scraping).await.unwrap().unwrap();
+    let scraped = timeout(PATIENCE, scraping).await.unwrap().unwrap();
+    let rows = scraped.cluster;
 
     let filled = |row: &&ClusterRow| {
         let percentiles = [
@@ -120,6 +121,20 @@ async fn every_field_of_a_leader_that_writes_is_filled() {
         row.fdatasyncs_per_s.is_some_and(|rate| rate > 0.0),
         "{row:?}"
     );
+    let stages = scraped.stages.iter();
+    let stages: Vec<&str> = stages.map(|row| row.stage.as_str()).collect();
+    assert_eq!(
+        stages,
+        ["queue", "log_write", "commit", "apply", "log_sync"]
+    );
+    for row in &scraped.stages {
+        // Of both seconds; the 20 users are a batch each, and one of their own.
+        assert_eq!((row.replica, row.count), (4, 20), "{row:?}");
+        let mean = row.mean_us.unwrap();
+        assert!(mean > 0.0, "{row:?}");
+        assert!(row.p50_us.is_some() && row.p50_us <= row.p99_us, "{row:?}");
+    }
+    assert_eq!(scraped.events, [], "it led from the first");
     if PathBuf::from("/proc/self/stat").exists() {
         assert!(
             row.cpu_cores.is_some() && row.anon_bytes.is_some(),

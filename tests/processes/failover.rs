@@ -79,6 +79,28 @@ fn outage(results: &Results) -> u64 {
     format!("{ms:.0}").parse().expect("it is a number")
 }
 
+/// All of `events.csv`: the second, what, to which replica, and what else.
+fn events(results: &Results) -> Vec<(f64, String, u64, String)> {
+    let read = results.dir.read_events().expect("events.csv is there");
+    assert_eq!(read.problems, []);
+    let rows = read.rows.into_iter().map(|(_, row)| {
+        assert_eq!(row.run_id, ID);
+        (row.at_s, row.event, row.replica, row.detail)
+    });
+    let events: Vec<_> = rows.collect();
+    assert!(events.is_sorted_by_key(|event| event.0), "{events:?}");
+    events
+}
+
+/// How often a stage was passed, by replica.
+fn passed(results: &Results, stage: &str) -> Vec<(u64, u64)> {
+    let read = results.dir.read_stages().expect("stages.csv is there");
+    assert_eq!(read.problems, []);
+    let rows = read.rows.iter().map(|(_, row)| row);
+    let of_stage = rows.filter(|row| row.stage == stage);
+    of_stage.map(|row| (row.replica, row.count)).collect()
+}
+
 #[tokio::test]
 async fn a_leader_that_is_killed_costs_nothing_that_was_acknowledged() {
     let _slot = slot().await;
@@ -126,6 +148,45 @@ async fn a_leader_that_is_killed_costs_nothing_that_was_acknowledged() {
         .iter()
         .any(|(_, row)| row.replica == before.replica && row.role == "unreachable");
     assert!(gone, "{cluster:?}");
+
+    let events = events(&results);
+    let [(at, kill, killed, whom), (seen_at, leads, new, term), ..] = &events[..] else {
+        panic!("a kill and another leader: {events:?}");
+    };
+    assert_eq!((kill.as_str(), whom.as_str()), ("kill", "leader"));
+    assert_eq!(*killed, before.replica, "{events:?}");
+    // As soon as the leader was found, two seconds after the beginning.
+    assert!((2.0..2.5).contains(at), "{events:?}");
+    assert_eq!(leads, "leader");
+    assert!(term.starts_with("term ") && new != killed, "{events:?}");
+    assert!(at < seen_at && *seen_at < 5.1, "{events:?}");
+    let (_, _, last, term) = events.last().expect("there are two");
+    let leads = (after.replica, after.term.map(|term| format!("term {term}")));
+    assert_eq!((*last, Some(term.clone())), leads, "{events:?}");
+
+    // Every replica's commits from the first scrape to the last. What the killed leader did after
+    // the last one that it answered is lost, less than the seconds around its end.
+    let passed = passed(&results, "commit");
+    assert_eq!(
+        passed
+            .iter()
+            .map(|(replica, _)| *replica)
+            .collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
+    let commits: u64 = passed.iter().map(|(_, count)| count).sum();
+    let (acknowledged, around) = (row.ok, ok[1].max(ok[2]) + ok[0]);
+    assert!(
+        commits + around >= acknowledged,
+        "{passed:?} of {acknowledged}"
+    );
+    // Those that nobody was told of, and the leaders' own.
+    assert!(commits <= acknowledged + 50, "{passed:?} of {acknowledged}");
+    assert!(
+        passed
+            .iter()
+            .any(|(replica, count)| replica == new && *count > 0)
+    );
 }
 
 #[tokio::test]
@@ -170,6 +231,22 @@ async fn a_leader_that_stands_still_for_a_while_is_replaced_and_comes_back() {
         "{}",
         told.stderr
     );
+    let events = events(&results);
+    let of = |event: &str| {
+        let mut found = events.iter().filter(|(_, name, ..)| name == event);
+        let first = found.next().expect(event);
+        assert!(found.next().is_none(), "{events:?}");
+        (first.0, first.2)
+    };
+    let ((paused, who), (resumed, same)) = (of("pause"), of("resume"));
+    assert_eq!(who, same, "{events:?}");
+    assert!((2.0..2.5).contains(&paused), "{events:?}");
+    assert!((4.0..4.5).contains(&resumed), "{events:?}");
+    let mut changes = events.iter().filter(|(_, name, ..)| name == "leader");
+    assert!(
+        changes.any(|(at, _, new, _)| *at > paused && *new != who),
+        "{events:?}"
+    );
     let cluster = results
         .dir
         .read_cluster()
@@ -202,7 +279,25 @@ async fn a_follower_that_is_restarted_is_hardly_felt() {
     );
     let row = results.only();
     assert_eq!(due(row), row.ok, "{row:?}");
+    let events = events(&results);
+    let [(stopped, restart, who, whom), (started, start, same, none)] = &events[..] else {
+        panic!("an end and a beginning: {events:?}");
+    };
+    assert_eq!((restart.as_str(), whom.as_str()), ("restart", "follower"));
+    assert_eq!((start.as_str(), none.as_str()), ("start", ""));
+    assert!(who == same && stopped < started, "{events:?}");
+    assert!((2.0..2.5).contains(stopped), "{events:?}");
+    // A follower commits nothing, and has written before and after.
+    let count = |stage| {
+        passed(&results, stage)
+            .into_iter()
+            .find(|(id, _)| id == who)
+    };
+    assert_eq!(count("commit"), Some((*who, 0)));
+    let written = count("log_write").expect("it has a row").1;
     let ok = by_second(&results);
+    // Each of its log's appends has at least one of the leader's entries.
+    assert!((1..=row.ok + 50).contains(&written), "{written} {row:?}");
     assert!(
         ok.iter().all(|ok| *ok > 0),
         "a quorum was always there: {ok:?}"

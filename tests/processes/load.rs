@@ -137,6 +137,11 @@ fn cluster_rows(results: &Results) {
         assert!(commits.is_sorted(), "{commits:?}");
         assert!(commits.first() < commits.last(), "{commits:?}");
     }
+    let stages = results.dir.read_stages().expect("stages.csv is there");
+    assert_eq!(stages.problems, []);
+    assert_eq!(stages.rows.len(), 3 * 5, "{:?}", stages.rows);
+    let events = results.dir.read_events().expect("events.csv is there");
+    assert_eq!((events.rows, events.problems), (vec![], vec![]));
 }
 
 #[tokio::test]

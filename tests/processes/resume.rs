@@ -112,6 +112,12 @@ async fn resumed(dir: &Path, before: &Results) {
             1,
             "{id}"
         );
+        let stages = after.dir.read_stages().expect("stages.csv is there").rows;
+        assert_eq!(
+            stages.iter().filter(|(_, row)| row.run_id == id).count(),
+            5,
+            "{id}"
+        );
     }
     for (id, rows) in there {
         let now: Vec<RunRow> = after
@@ -192,7 +198,7 @@ async fn a_suite_that_was_killed_is_gone_on_with_whatever_is_torn() {
         file.write_all(half.as_bytes()).expect("it is written");
     };
     let last = RUNS[3];
-    for name in ["runs.csv", "intervals.csv", "cluster.csv"] {
+    for name in ["runs.csv", "intervals.csv", "cluster.csv", "stages.csv"] {
         torn(name, RUNS[0], last);
     }
     fs::write(path.join(format!("latency/{last}.total.hlog")), "#[Lat").expect("it is written");

@@ -243,6 +243,7 @@ impl Bench {
         let record = self.record.as_deref();
         let steering = steer(
             cluster,
+            &run.id,
             run.window(start),
             &scenario.workload().faults,
             &self.stop,
@@ -259,6 +260,7 @@ impl Bench {
             notes: told.map(|note| format!("{}: {note}", run.id)).collect(),
             beside: Beside {
                 cluster_cpu_s: steered.cluster_cpu_s,
+                events: steered.events,
                 faults: steered.hits,
                 audit,
             },

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use telegraft_cluster::local::{LocalCluster, cpu_seconds};
+use telegraft_cluster::local::{LocalCluster, LocalError, cpu_seconds};
 use telegraft_cluster::raft::NodeId;
 use tokio::time::{Instant, sleep_until};
 
 use crate::engine::Stop;
 use crate::recorder::Window;
+use crate::results::{EventRow, SCHEMA_VERSION};
 use crate::suite::{Fault, FaultAction, FaultTarget};
 
 /// To find the leader that is to be hit: there is one, unless it was killed just now.
@@ -23,7 +24,9 @@ pub(super) struct Steered {
     pub(super) hits: Vec<(Instant, Instant)>,
     /// Who is down, and started again before the audit.
     pub(super) down: BTreeSet<NodeId>,
-    /// What was done, for people.
+    /// What was done to whom, in order.
+    pub(super) events: Vec<EventRow>,
+    /// The same, for people.
     pub(super) notes: Vec<String>,
 }
 
@@ -56,7 +59,7 @@ async fn reached(moment: Instant, stop: &Stop) -> bool {
 
 /// The beginning or the end of a fault, by its place among them.
 #[derive(Clone, Copy, Debug)]
-enum Event {
+enum Turn {
     Begins(usize),
     Ends(usize),
 }
@@ -67,6 +70,43 @@ struct Hit {
     by_fault: BTreeMap<usize, NodeId>,
     paused: BTreeSet<NodeId>,
     down: BTreeSet<NodeId>,
+    /// What was done, when and to whom.
+    done: Vec<Done>,
+}
+
+#[derive(Debug)]
+struct Done {
+    at: Instant,
+    event: &'static str,
+    to: NodeId,
+    detail: &'static str,
+}
+
+impl Hit {
+    fn note(&mut self, at: Instant, event: &'static str, to: NodeId, detail: &'static str) {
+        let done = Done {
+            at,
+            event,
+            to,
+            detail,
+        };
+        self.done.push(done);
+    }
+
+    /// The rows of what was done since `from`.
+    fn events(self, run_id: &str, from: Instant) -> Vec<EventRow> {
+        let done = self.done.into_iter();
+        done.map(|done| EventRow {
+            schema_version: SCHEMA_VERSION,
+            run_id: run_id.to_owned(),
+            // To a millisecond.
+            at_s: (done.at.saturating_duration_since(from).as_secs_f64() * 1e3).round() / 1e3,
+            event: done.event.to_owned(),
+            replica: done.to,
+            detail: done.detail.to_owned(),
+        })
+        .collect()
+    }
 }
 
 /// Watches the window, and carries the faults out.
@@ -75,25 +115,26 @@ struct Hit {
 /// When a fault cannot be carried out.
 pub(super) async fn steer(
     cluster: &mut LocalCluster,
+    run_id: &str,
     window: Window,
     faults: &[Fault],
     stop: &Stop,
 ) -> Result<Steered, String> {
-    let mut events: Vec<(Duration, Event)> = Vec::new();
+    let mut turns: Vec<(Duration, Turn)> = Vec::new();
     for (nth, fault) in faults.iter().enumerate() {
-        events.push((fault.at, Event::Begins(nth)));
+        turns.push((fault.at, Turn::Begins(nth)));
         if let Some(lasts) = fault.lasts {
-            events.push((fault.at + lasts, Event::Ends(nth)));
+            turns.push((fault.at + lasts, Turn::Ends(nth)));
         }
     }
-    events.sort_by_key(|(at, _)| *at);
+    turns.sort_by_key(|(at, _)| *at);
 
     let mut going = reached(window.from, stop).await;
     let mut usage = Usage::default();
     usage.look(cluster);
     let before = usage.sum();
     let (mut hit, mut moments, mut notes) = (Hit::default(), Vec::new(), Vec::new());
-    for (at, event) in events {
+    for (at, turn) in turns {
         // What would end after the window goes on until it.
         let moment = (window.from + at).min(window.to);
         going = going && reached(moment, stop).await;
@@ -101,14 +142,14 @@ pub(super) async fn steer(
             break;
         }
         usage.look(cluster);
-        match event {
-            Event::Begins(nth) => {
+        match turn {
+            Turn::Begins(nth) => {
                 let fault = &faults[nth];
                 moments.push(Instant::now());
                 let id = begin(cluster, fault, &mut hit, nth).await?;
                 notes.push(format!("{} replica {id} at {at:?}", verb(fault.action)));
             }
-            Event::Ends(nth) => end(cluster, &mut hit, nth).await?,
+            Turn::Ends(nth) => end(cluster, &mut hit, nth).await?,
         }
     }
     if going {
@@ -117,13 +158,14 @@ pub(super) async fn steer(
     let ended_at = Instant::now().clamp(window.from, window.to);
     usage.look(cluster);
     for id in std::mem::take(&mut hit.paused) {
-        resume(cluster, id).await?;
+        resume(cluster, &mut hit, id).await?;
     }
     let ends = moments.iter().skip(1).copied().chain([ended_at]);
     Ok(Steered {
         cluster_cpu_s: usage.sum() - before,
         hits: moments.iter().copied().zip(ends).collect(),
-        down: hit.down,
+        down: std::mem::take(&mut hit.down),
+        events: hit.events(run_id, window.from),
         notes,
     })
 }
@@ -158,19 +200,26 @@ async fn begin(
                 .ok_or_else(|| failed("none is up".to_owned()))?
         }
     };
+    // A signal is the first thing that each of them does.
+    let at = Instant::now();
     let done = match fault.action {
         FaultAction::Kill => {
+            hit.note(at, "kill", id, name(fault.to));
             hit.down.insert(id);
             cluster.kill(id).await
         }
         FaultAction::Pause => {
+            hit.note(at, "pause", id, name(fault.to));
             hit.paused.insert(id);
             cluster.pause(id).await
         }
-        FaultAction::Restart => match cluster.terminate(id).await {
-            Ok(()) => cluster.restart(id).await,
-            failed => failed,
-        },
+        FaultAction::Restart => {
+            hit.note(at, "restart", id, name(fault.to));
+            match cluster.terminate(id).await {
+                Ok(()) => start(cluster, hit, id).await,
+                failed => failed,
+            }
+        }
     };
     done.map_err(|error| failed(error.to_string()))?;
     hit.by_fault.insert(nth, id);
@@ -183,18 +232,26 @@ async fn end(cluster: &mut LocalCluster, hit: &mut Hit, nth: usize) -> Result<()
         return Ok(());
     };
     if hit.paused.remove(&id) {
-        resume(cluster, id).await?;
+        resume(cluster, hit, id).await?;
     }
     if hit.down.remove(&id) {
-        let restarted = cluster.restart(id).await;
-        restarted.map_err(|error| format!("cannot restart replica {id}: {error}"))?;
+        let started = start(cluster, hit, id).await;
+        started.map_err(|error| format!("cannot restart replica {id}: {error}"))?;
     }
     Ok(())
 }
 
-async fn resume(cluster: &mut LocalCluster, id: NodeId) -> Result<(), String> {
+async fn start(cluster: &mut LocalCluster, hit: &mut Hit, id: NodeId) -> Result<(), LocalError> {
+    cluster.restart(id).await?;
+    hit.note(Instant::now(), "start", id, "");
+    Ok(())
+}
+
+async fn resume(cluster: &mut LocalCluster, hit: &mut Hit, id: NodeId) -> Result<(), String> {
     let resumed = cluster.resume(id).await;
-    resumed.map_err(|error| format!("cannot let replica {id} go on: {error}"))
+    resumed.map_err(|error| format!("cannot let replica {id} go on: {error}"))?;
+    hit.note(Instant::now(), "resume", id, "");
+    Ok(())
 }
 
 fn name(target: FaultTarget) -> &'static str {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::environment::Environment;
-use super::error::ResultsError;
+use super::error::{Problem, ResultsError};
 use super::hlog::{Hlog, HlogWriter};
-use super::rows::{ClusterRow, IntervalRow, RunRow};
-use super::table::{self, Rows};
+use super::rows::{ClusterRow, EventRow, IntervalRow, RunRow, StageRow};
+use super::stream::{self, Scan};
+use super::table::{self, Row, Rows};
 use super::{SCHEMA_VERSION, utc};
 use crate::find_max::ProbeRow;
 
@@ -148,6 +149,22 @@ impl ResultDir {
         table::append(&self.path, rows)
     }
 
+    /// Appends the rows of one run to `stages.csv`.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn append_stages(&self, rows: &[StageRow]) -> Result<(), ResultsError> {
+        table::append(&self.path, rows)
+    }
+
+    /// Appends the rows of one run to `events.csv`.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn append_events(&self, rows: &[EventRow]) -> Result<(), ResultsError> {
+        table::append(&self.path, rows)
+    }
+
     /// Appends the row of one probe to `find-max.csv`.
     ///
     /// # Errors
@@ -163,7 +180,9 @@ impl ResultDir {
     pub fn retain_runs(&self, keep: impl Fn(&str) -> bool) -> Result<(), ResultsError> {
         table::retain::<RunRow>(self, &keep)?;
         table::retain::<IntervalRow>(self, &keep)?;
-        table::retain::<ClusterRow>(self, &keep)
+        table::retain::<ClusterRow>(self, &keep)?;
+        table::retain::<StageRow>(self, &keep)?;
+        table::retain::<EventRow>(self, &keep)
     }
 
     /// Begins `latency/<run_id>.total.hlog`: one histogram per operation for the whole run.
@@ -262,12 +281,51 @@ impl ResultDir {
         table::read(&self.path)
     }
 
+    /// Reads `stages.csv`.
+    ///
+    /// # Errors
+    /// When it cannot be read at all, as where a version wrote the directory that knew no such
+    /// file; bad rows are told beside the good ones.
+    pub fn read_stages(&self) -> Result<Rows<StageRow>, ResultsError> {
+        table::read(&self.path)
+    }
+
+    /// Reads `events.csv`.
+    ///
+    /// # Errors
+    /// When it cannot be read at all, as where a version wrote the directory that knew no such
+    /// file; bad rows are told beside the good ones.
+    pub fn read_events(&self) -> Result<Rows<EventRow>, ResultsError> {
+        table::read(&self.path)
+    }
+
     /// Reads `find-max.csv`.
     ///
     /// # Errors
     /// When it cannot be read at all; bad rows are told beside the good ones.
     pub fn read_probes(&self) -> Result<Rows<ProbeRow>, ResultsError> {
         table::read(&self.path)
+    }
+
+    /// Reads a CSV file in bounded memory and gives every good row to `each`, with the line
+    /// that it begins at; what was left out is returned, the first of many. Unlike the readers
+    /// above, rows of a later version are left out one by one.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its columns are others; then `each` may have had rows.
+    pub fn for_each<T: Row>(&self, each: impl FnMut(u64, T)) -> Result<Vec<Problem>, ResultsError> {
+        stream::for_each(&self.path, each)
+    }
+
+    /// As [`for_each`](Self::for_each), without copying: for files of millions of rows.
+    ///
+    /// # Errors
+    /// As those of [`for_each`](Self::for_each).
+    pub fn for_each_ref<T: Scan>(
+        &self,
+        each: impl FnMut(u64, T::Ref<'_>),
+    ) -> Result<Vec<Problem>, ResultsError> {
+        stream::for_each_ref::<T>(&self.path, each)
     }
 
     /// Reads `latency/<run_id>.total.hlog`.

@@ -20,10 +20,7 @@ pub enum ResultsError {
         source: io::Error,
     },
     /// The file is of a later version of this program.
-    #[error(
-        "{file}:{line}: this is format version {found}, and this program knows versions up to \
-         {SCHEMA_VERSION}: a later telegraft wrote it"
-    )]
+    #[error("{file}:{line}: {}", newer(found))]
     Newer {
         /// The file's name in its directory.
         file: String,
@@ -38,6 +35,14 @@ pub enum ResultsError {
     /// A name that stands for a file has characters that do not belong into one.
     #[error("{0:?} is no name for a run: letters, digits, '.', '_' and '-' are")]
     Name(String),
+}
+
+/// Why what a later version of this program wrote is not read.
+pub(super) fn newer(found: &str) -> String {
+    format!(
+        "this is format version {found}, and this program knows versions up to \
+         {SCHEMA_VERSION}: a later telegraft wrote it"
+    )
 }
 
 impl ResultsError {

@@ -7,7 +7,9 @@ mod directory;
 mod environment;
 mod error;
 mod hlog;
+mod lines;
 mod rows;
+mod stream;
 mod table;
 pub mod utc;
 
@@ -17,7 +19,10 @@ pub use error::{Problem, ResultsError};
 pub use hlog::{
     Hlog, HlogInterval, HlogWriter, MAX_LATENCY_US, SERVICE_SUFFIX, add, latency_histogram,
 };
-pub use rows::{ClusterRow, IntervalRow, LatencyUs, RunRow};
+pub use rows::{
+    ClusterRef, ClusterRow, EventRow, IntervalRef, IntervalRow, LatencyUs, RunRow, StageRow,
+};
+pub use stream::{Fields, Scan};
 pub use table::{Row, Rows};
 
 /// The version of every file's format here; a reader refuses newer ones.

@@ -84,7 +84,7 @@ pub(super) fn append<T: Row>(directory: &Path, rows: &[T]) -> Result<(), Results
         writer
             .write_record(T::COLUMNS)
             .expect("a vector takes every byte");
-    } else if there.split(|byte| *byte == b'\n').next() != Some(header.as_bytes()) {
+    } else if first_line(&there) != header.as_bytes() {
         return Err(ResultsError::unreadable(
             T::FILE,
             Some(1),
@@ -124,11 +124,12 @@ pub(super) fn retain<T: Row>(
         return std::fs::remove_file(&path).map_err(ResultsError::io("remove", &path));
     }
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(whole);
-    let unreadable = |error: csv::Error| {
-        let line = error.position().map(csv::Position::line);
+    let mut numbers = LineNumbers::of(whole);
+    let mut unreadable = |error: csv::Error| {
+        let line = error.position().map(|at| numbers.at(at));
         ResultsError::unreadable(T::FILE, line, error.to_string())
     };
-    let headers = reader.byte_headers().map_err(unreadable)?.clone();
+    let headers = reader.byte_headers().map_err(&mut unreadable)?.clone();
     let Some(column) = headers.iter().position(|header| header == b"run_id") else {
         let reason = "there is no column run_id";
         return Err(ResultsError::unreadable(T::FILE, Some(1), reason));
@@ -139,7 +140,7 @@ pub(super) fn retain<T: Row>(
     let written = "a vector takes every byte";
     writer.write_byte_record(&headers).expect(written);
     for record in reader.byte_records() {
-        let record = record.map_err(unreadable)?;
+        let record = record.map_err(&mut unreadable)?;
         let run = record
             .get(column)
             .and_then(|run| std::str::from_utf8(run).ok());
@@ -188,12 +189,13 @@ pub(super) fn read<T: Row>(directory: &Path) -> Result<Rows<T>, ResultsError> {
         return Err(ResultsError::unreadable(T::FILE, Some(1), reason));
     }
 
+    let mut numbers = LineNumbers::of(whole);
     let mut record = csv::StringRecord::new();
     loop {
         match reader.read_record(&mut record) {
             Ok(false) => break,
             Ok(true) => {
-                let line = record.position().map_or(0, csv::Position::line);
+                let line = record.position().map_or(0, |at| numbers.at(at));
                 match row(&headers, &record, line) {
                     Ok(row) => rows.push((line, row)),
                     Err(RowError::Newer(error)) => return Err(error),
@@ -207,7 +209,7 @@ pub(super) fn read<T: Row>(directory: &Path) -> Result<Rows<T>, ResultsError> {
             // Bytes that are no text; the reader goes on behind them.
             Err(error) => problems.push(Problem {
                 file: T::FILE.to_owned(),
-                line: error.position().map(csv::Position::line),
+                line: error.position().map(|at| numbers.at(at)),
                 reason: "it is not UTF-8 text".to_owned(),
             }),
         }
@@ -222,12 +224,12 @@ pub(super) fn read<T: Row>(directory: &Path) -> Result<Rows<T>, ResultsError> {
     Ok(Rows { rows, problems })
 }
 
-enum RowError {
+pub(super) enum RowError {
     Newer(ResultsError),
     Bad(String),
 }
 
-fn row<T: Row>(
+pub(super) fn row<T: Row>(
     headers: &csv::StringRecord,
     record: &csv::StringRecord,
     line: u64,
@@ -268,11 +270,49 @@ fn row<T: Row>(
     Ok(row)
 }
 
+/// From places in a file to the lines there. The csv crate's own numbers are those of the lines
+/// before where `\r\n` ends them: to it a record begins behind the `\r`.
+struct LineNumbers<'a> {
+    bytes: &'a [u8],
+    /// Lines that end before `counted`.
+    ended: u64,
+    counted: usize,
+}
+
+impl<'a> LineNumbers<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        LineNumbers {
+            bytes,
+            ended: 0,
+            counted: 0,
+        }
+    }
+
+    /// The line in which the record at `place` begins, which is not before the last one asked for.
+    fn at(&mut self, place: &csv::Position) -> u64 {
+        let place = usize::try_from(place.byte()).unwrap_or(usize::MAX);
+        let rest = self.bytes.get(place..).unwrap_or_default();
+        // The end of the line before, and empty lines.
+        let blank = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let start = self.bytes.len() - rest.len() + blank.count();
+        self.ended += lines(self.bytes.get(self.counted..start).unwrap_or_default());
+        self.counted = self.counted.max(start);
+        self.ended + 1
+    }
+}
+
 /// The whole lines of a file, and how many bytes of a half-written one follow.
 pub(super) fn split_torn(bytes: &[u8]) -> (&[u8], usize) {
     let end = bytes.iter().rposition(|byte| *byte == b'\n');
     let whole = &bytes[..end.map_or(0, |at| at + 1)];
     (whole, bytes.len() - whole.len())
+}
+
+/// Without what ends it.
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let line = bytes.split(|byte| *byte == b'\n').next();
+    let line = line.unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 pub(super) fn lines(bytes: &[u8]) -> u64 {

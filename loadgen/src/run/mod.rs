@@ -24,9 +24,9 @@ use crate::findings::Findings;
 use crate::ledger::Ledger;
 use crate::plan::Share;
 use crate::recorder::{Timing, Window, Writes};
-use crate::results::{ClusterRow, ResultDir, ResultsError};
+use crate::results::{ClusterRow, EventRow, ResultDir, ResultsError};
 use crate::routes::Routes;
-use crate::scrape::Scraper;
+use crate::scrape::{Scraped, Scraper};
 use crate::setup::{Scene, set_up};
 use crate::trace::{Recording, RecordingPart};
 use crate::world::Checks;
@@ -108,8 +108,8 @@ pub struct Measured {
     pub began: SystemTime,
     /// Processor time of this process in it, in seconds.
     pub generator_cpu_s: f64,
-    /// The replicas, second by second.
-    pub cluster: Vec<ClusterRow>,
+    /// What the replicas told in it; nothing where they were not asked.
+    pub scraped: Scraped,
     /// What it took notice of beside.
     pub notes: Vec<String>,
 }
@@ -119,6 +119,8 @@ pub struct Measured {
 pub struct Beside {
     /// Processor time of the cluster's processes in the window, in seconds.
     pub cluster_cpu_s: f64,
+    /// The faults, and what ended them.
+    pub events: Vec<EventRow>,
     /// When replicas were hit by faults, each with the moment up to which its effect counts.
     pub faults: Vec<(Instant, Instant)>,
     /// What the audit said.
@@ -253,13 +255,13 @@ impl Run {
             };
             match scraper {
                 Some(scraper) => scraper.run(window.from, ended).await,
-                None => Vec::new(),
+                None => Scraped::default(),
             }
         };
         let collecting = collector.run(collected, |tick| {
             look(tick, leader.as_ref().and_then(|leader| *leader.borrow()));
         });
-        let (loaded, collected, cluster, generator_cpu_s) = tokio::join!(
+        let (loaded, collected, scraped, generator_cpu_s) = tokio::join!(
             loading,
             collecting,
             scraping,
@@ -275,7 +277,7 @@ impl Run {
             window: window.until(place.stop),
             began,
             generator_cpu_s,
-            cluster,
+            scraped,
             notes: Vec::new(),
         };
         if let Some(recording) = recording {

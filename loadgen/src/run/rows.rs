@@ -53,7 +53,12 @@ pub(super) fn write(
     }
     log.finish()?;
     results.append_intervals(&measured.collected.rows)?;
-    results.append_cluster(&measured.cluster)?;
+    let scraped = &measured.scraped;
+    results.append_cluster(&scraped.cluster)?;
+    results.append_stages(&scraped.stages)?;
+    let mut events = [beside.events.as_slice(), &scraped.events].concat();
+    events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+    results.append_events(&events)?;
     let rows = Rows {
         run,
         scenario,

@@ -6,6 +6,8 @@ pub(super) struct Histogram {
     /// Upper bounds, ascending, the last one infinite; and how many observations are not above
     /// them. Counts are whole numbers, which `f64` holds exactly as far as they go.
     buckets: Vec<(f64, f64)>,
+    /// All observations together, if that is known.
+    sum: Option<f64>,
 }
 
 impl Histogram {
@@ -21,7 +23,12 @@ impl Histogram {
             && *first >= 0.0
             && *last_bound == f64::INFINITY
             && last.is_finite();
-        (ascend && whole).then_some(Histogram { buckets })
+        (ascend && whole).then_some(Histogram { buckets, sum: None })
+    }
+
+    /// The same, with the sum of its observations.
+    pub(super) fn with_sum(self, sum: Option<f64>) -> Histogram {
+        Histogram { sum, ..self }
     }
 
     /// How many observations there are.
@@ -38,7 +45,28 @@ impl Histogram {
         let added = pairs.map(|((bound, now), (same, before))| {
             (bound == same).then_some((*bound, now - before))
         });
-        Histogram::of(added.collect::<Option<_>>()?)
+        let added = Histogram::of(added.collect::<Option<_>>()?)?;
+        let sum = self.sum.zip(earlier.sum).map(|(now, before)| now - before);
+        Some(added.with_sum(sum.filter(|sum| *sum >= 0.0)))
+    }
+
+    /// Both together; none if their buckets differ.
+    pub(super) fn plus(&self, more: &Histogram) -> Option<Histogram> {
+        if self.buckets.len() != more.buckets.len() {
+            return None;
+        }
+        let pairs = self.buckets.iter().zip(&more.buckets);
+        let added = pairs.map(|((bound, count), (same, more))| {
+            (bound == same).then_some((*bound, count + more))
+        });
+        let sum = self.sum.zip(more.sum).map(|(sum, more)| sum + more);
+        Some(Histogram::of(added.collect::<Option<_>>()?)?.with_sum(sum))
+    }
+
+    /// The mean; none if there are no observations, or their sum is not known.
+    pub(super) fn mean(&self) -> Option<f64> {
+        let count = self.count();
+        self.sum.filter(|_| count > 0.0).map(|sum| sum / count)
     }
 
     /// The quantile `q`, above 0 and below 1, interpolated within its bucket as
@@ -108,6 +136,24 @@ mod tests {
         // More in all, and less in one bucket: another process's.
         let moved = histogram(&[(1.0, 999.0), (2.0, 1005.0), (INF, 1005.0)]);
         assert_eq!(moved.since(&before), None);
+    }
+
+    #[test]
+    fn sums_go_with_the_counts() {
+        let of = |one: f64, two: f64, sum| {
+            histogram(&[(1.0, one), (2.0, one + two), (INF, one + two)]).with_sum(sum)
+        };
+        let (before, after) = (of(10.0, 0.0, Some(5.0)), of(13.0, 1.0, Some(8.0)));
+        let added = after.since(&before).expect("it was added to");
+        assert_eq!((added.count(), added.mean()), (4.0, Some(0.75)));
+        let both = added.plus(&of(0.0, 2.0, Some(3.0))).expect("same buckets");
+        assert_eq!((both.count(), both.mean()), (6.0, Some(1.0)));
+        assert_eq!(both.quantile(0.5), Some(1.0));
+        assert_eq!(added.plus(&of(1.0, 1.0, None)).expect("same").mean(), None);
+        assert_eq!(before.since(&before).expect("same").mean(), None);
+        assert_eq!(added.plus(&histogram(&[(1.0, 1.0), (INF, 1.0)])), None);
+        let other = histogram(&[(1.0, 1.0), (3.0, 1.0), (INF, 1.0)]);
+        assert_eq!(added.plus(&other), None);
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! | file | subject |
 //! |---|---|
 //! | `replica.rs` | asking one replica, and the row that two of its answers make |
+//! | `stages.rs` | what its stages cost over the whole window |
+//! | `leaders.rs` | changes of leader |
+//! | `metrics.rs` | what is taken from its `/metrics` |
 //! | `exposition.rs` | the text of `/metrics` |
 //! | `histogram.rs` | differences and percentiles of its histograms |
 //!
@@ -12,7 +15,10 @@
 
 mod exposition;
 mod histogram;
+mod leaders;
+mod metrics;
 mod replica;
+mod stages;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,9 +28,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use self::leaders::{Changes, leader};
 use self::replica::{Addresses, Scrape, unreachable};
+use self::stages::Stages;
 use crate::call::connections;
-use crate::results::ClusterRow;
+use crate::results::{ClusterRow, EventRow, StageRow};
 use crate::routes::Routes;
 use crate::suite::Targets;
 
@@ -46,6 +54,17 @@ pub struct Scraper {
     http: reqwest::Client,
     replicas: Arc<[Addresses]>,
     leader: watch::Sender<Option<u64>>,
+}
+
+/// What the replicas told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scraped {
+    /// Second by second.
+    pub cluster: Vec<ClusterRow>,
+    /// What their stages cost from the first scrape to the last.
+    pub stages: Vec<StageRow>,
+    /// Changes of leader.
+    pub events: Vec<EventRow>,
 }
 
 /// What one round of scrapes has brought, by the replicas' places; none where nothing came.
@@ -82,10 +101,10 @@ impl Scraper {
     ///
     /// A second at whose end this was not run (the machine had other things to do) has no row,
     /// and the next one no rates. Nothing is recorded beyond the first hour.
-    pub async fn run(self, from: Instant, until: impl Future<Output = ()>) -> Vec<ClusterRow> {
+    pub async fn run(self, from: Instant, until: impl Future<Output = ()>) -> Scraped {
         let mut until = pin!(until);
         let mut ended = false;
-        let mut rows = Rows::new(self.run_id.clone(), self.replicas.len());
+        let mut rows = Rows::new(self.run_id.clone(), self.replicas.len(), from);
         let mut number = 0;
         while number <= MAX_SECONDS {
             let due = from + SECOND * number;
@@ -150,16 +169,6 @@ impl Scraper {
     }
 }
 
-/// Whom the replica with the highest term takes for the leader; of two, one that leads itself.
-fn leader(round: &Round) -> Option<u64> {
-    let answers = round.iter().flatten().map(|scrape| &scrape.status);
-    let known = answers.filter_map(|status| {
-        let leader = status.leader.as_ref()?.id;
-        Some((status.term, leader == status.id, leader))
-    });
-    known.max().map(|(_, _, leader)| leader)
-}
-
 /// The rows of a run.
 struct Rows {
     run_id: String,
@@ -168,11 +177,16 @@ struct Rows {
     last: Option<(u32, Round)>,
     /// The replicas' ids by their places: counted as clusters do, until they tell.
     ids: Vec<u64>,
+    /// By the replicas' places.
+    stages: Vec<Stages>,
+    changes: Changes,
 }
 
 impl Rows {
-    fn new(run_id: String, replicas: usize) -> Self {
+    fn new(run_id: String, replicas: usize, from: Instant) -> Self {
         Rows {
+            changes: Changes::new(run_id.clone(), from),
+            stages: (0..replicas).map(|_| Stages::default()).collect(),
             run_id,
             rows: Vec::new(),
             last: None,
@@ -182,11 +196,13 @@ impl Rows {
 
     /// A round ends the second before its number.
     fn add(&mut self, number: u32, round: Round) {
-        for (id, scrape) in self.ids.iter_mut().zip(&round) {
+        for ((id, stages), scrape) in self.ids.iter_mut().zip(&mut self.stages).zip(&round) {
             if let Some(scrape) = scrape {
                 *id = scrape.status.id;
+                stages.see(&scrape.metrics);
             }
         }
+        self.changes.see(&round);
         if let Some(second) = number.checked_sub(1) {
             let answers = round.iter().flatten();
             let highest = answers.map(|scrape| scrape.status.last_index).max();
@@ -203,11 +219,18 @@ impl Rows {
     }
 
     /// All rows, each with its replica's id.
-    fn finish(mut self) -> Vec<ClusterRow> {
+    fn finish(mut self) -> Scraped {
         let ids = self.ids.iter().cycle();
         for (row, id) in self.rows.iter_mut().zip(ids) {
             row.replica = *id;
         }
-        self.rows
+        let stages = self.ids.into_iter().zip(self.stages);
+        Scraped {
+            cluster: self.rows,
+            stages: stages
+                .flat_map(|(id, stages)| stages.rows(&self.run_id, id))
+                .collect(),
+            events: self.changes.events,
+        }
     }
 }

@@ -4,8 +4,7 @@ use reqwest::Url;
 use telegraft_cluster::http::NodeStatus;
 use tokio::time::Instant;
 
-use super::exposition::{Sample, samples};
-use super::histogram::Histogram;
+use super::metrics::Metrics;
 use crate::results::{ClusterRow, SCHEMA_VERSION};
 
 /// The longest answer that is read, in bytes: `/metrics` has some ten thousand.
@@ -14,8 +13,6 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 const ROLES: [&str; 4] = ["leader", "follower", "candidate", "learner"];
 /// What it is in a row of a replica that did not answer.
 const UNREACHABLE: &str = "unreachable";
-/// The stages, as the replica's metrics name them.
-const STAGES: [&str; 4] = ["queue", "log_write", "replication", "apply"];
 
 /// Where a replica is asked.
 #[derive(Clone, Debug)]
@@ -28,9 +25,9 @@ pub(super) struct Addresses {
 #[derive(Clone, Debug)]
 pub(super) struct Scrape {
     /// When its metrics came.
-    at: Instant,
+    pub(super) at: Instant,
     pub(super) status: NodeStatus,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
 }
 
 impl Scrape {
@@ -130,11 +127,11 @@ pub(super) fn unreachable(run_id: &str, second: u32) -> ClusterRow {
 }
 
 /// A measurement with no more digits than it has meaning: `steps` in one.
-fn rounded(value: f64, steps: f64) -> f64 {
+pub(super) fn rounded(value: f64, steps: f64) -> f64 {
     (value * steps).round() / steps
 }
 
-fn microseconds(seconds: f64) -> u64 {
+pub(super) fn microseconds(seconds: f64) -> u64 {
     // Saturates, and there is no negative bound.
     (seconds * 1e6).round() as u64
 }
@@ -154,60 +151,4 @@ async fn get(http: &reqwest::Client, url: &Url) -> Result<Vec<u8>, String> {
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// What is taken from `/metrics`; what is not there or no measurement is none.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Metrics {
-    cpu_s: Option<f64>,
-    anon_bytes: Option<u64>,
-    log_bytes: Option<f64>,
-    syncs: Option<f64>,
-    /// In the order of [`STAGES`], in seconds.
-    stages: [Option<Histogram>; STAGES.len()],
-}
-
-impl Metrics {
-    fn of(text: &str) -> Metrics {
-        let mut found = Metrics::default();
-        let mut buckets: [Vec<(f64, f64)>; STAGES.len()] = Default::default();
-        for sample in samples(text) {
-            let value = Some(sample.value).filter(|value| value.is_finite() && *value >= 0.0);
-            match sample.name {
-                "process_cpu_seconds_total" => found.cpu_s = value,
-                "process_resident_anonymous_bytes" => {
-                    found.anon_bytes = value.map(|bytes| bytes as u64);
-                }
-                "telegraft_log_written_bytes_total" => found.log_bytes = value,
-                "telegraft_log_syncs_total" => found.syncs = value,
-                "telegraft_stage_seconds_bucket" => {
-                    if let Some((stage, bucket)) = bucket(&sample) {
-                        buckets[stage].push(bucket);
-                    }
-                }
-                _ => {}
-            }
-        }
-        found.stages = buckets.map(Histogram::of);
-        found
-    }
-
-    /// Whether something counts less than before: then the process has restarted, and what
-    /// counts more tells as little.
-    fn are_another_process_s(&self, before: &Metrics) -> bool {
-        let less = |now: Option<f64>, before: Option<f64>| now < before && now.is_some();
-        let count = |stage: &Option<Histogram>| stage.as_ref().map(Histogram::count);
-        let mut stages = self.stages.iter().zip(&before.stages);
-        less(self.cpu_s, before.cpu_s)
-            || less(self.log_bytes, before.log_bytes)
-            || less(self.syncs, before.syncs)
-            || stages.any(|(now, before)| less(count(now), count(before)))
-    }
-}
-
-/// The stage that a bucket is of, its bound and its count.
-fn bucket(sample: &Sample<'_>) -> Option<(usize, (f64, f64))> {
-    let stage = sample.label("stage")?;
-    let stage = STAGES.iter().position(|known| *known == stage)?;
-    Some((stage, (sample.label("le")?.parse().ok()?, sample.value)))
 }

@@ -114,6 +114,7 @@ async fn ran(server: &Server, scenario: &Scenario, plan: Plan) -> Ran {
     let served = server.messages() - before;
     let beside = Beside {
         cluster_cpu_s: 0.0,
+        events: Vec::new(),
         faults: Vec::new(),
         audit: audit::Verdict::Skipped,
     };

@@ -1,21 +1,24 @@
 //! Latency histograms in files of the HdrHistogram log format, version 1.3.
 //!
 //! Latencies are in microseconds. Intervals count their start from the file's `StartTime`.
+//! `read.rs` reads these files and those of other tools, in which a value is whatever they say.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write};
+mod line;
+mod read;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
-use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 
 use super::directory::sync_directory;
 use super::error::{Problem, ResultsError};
-use super::table::{is_plain_name, lines, split_torn};
+use super::table::is_plain_name;
 use super::utc;
 
 /// The longest latency that [`latency_histogram`] tells apart, in microseconds: one hour, far
@@ -124,7 +127,8 @@ fn seconds(duration: Duration) -> String {
 /// What was read of a file.
 #[derive(Clone, Debug)]
 pub struct Hlog {
-    /// When it was begun, since the epoch.
+    /// When it was begun, since the epoch: its `StartTime`, or else when the first interval
+    /// began, if the file tells that of the epoch.
     pub start: Option<Duration>,
     /// The good lines, in order.
     pub intervals: Vec<HlogInterval>,
@@ -135,91 +139,19 @@ pub struct Hlog {
 /// One histogram.
 #[derive(Clone, Debug)]
 pub struct HlogInterval {
-    /// The operation, with [`SERVICE_SUFFIX`] for latencies from sending.
+    /// The operation, with [`SERVICE_SUFFIX`] for latencies from sending; empty where the line
+    /// has none.
     pub tag: String,
-    /// The interval's start, counted from the file's.
+    /// The interval's start, counted from the file's (from the first interval where it tells
+    /// none).
     pub start: Duration,
     /// How long it was.
     pub length: Duration,
-    /// Latencies in microseconds.
+    /// Latencies in microseconds, in files of this program.
     pub histogram: Histogram<u64>,
 }
 
 impl Hlog {
-    /// Reads a whole file. Bad lines and a half-written last one are left out and told.
-    ///
-    /// # Errors
-    /// When it cannot be read or is of a later version.
-    pub fn read(path: &Path) -> Result<Self, ResultsError> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let file = format!("latency/{name}");
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(ResultsError::unreadable(
-                    &file,
-                    None,
-                    "there is no such file",
-                ));
-            }
-            Err(error) => return Err(ResultsError::io("read", path)(error)),
-        };
-        let (whole, torn) = split_torn(&bytes);
-        let mut log = Hlog {
-            start: None,
-            intervals: Vec::new(),
-            problems: Vec::new(),
-        };
-        let mut problem = |line: u64, reason: String| {
-            log.problems.push(Problem {
-                file: file.clone(),
-                line: Some(line),
-                reason,
-            });
-        };
-        for (number, line) in (1..).zip(whole.split_inclusive(|byte| *byte == b'\n')) {
-            if let Some(version) = line.strip_prefix(VERSION_START.as_bytes()) {
-                let version = String::from_utf8_lossy(version);
-                let version = version.trim_end().trim_end_matches(']');
-                if !matches!(version, "1.0" | "1.1" | "1.2" | VERSION) {
-                    return Err(ResultsError::unreadable(
-                        &file,
-                        Some(number),
-                        format!(
-                            "log format {version} is unknown: versions up to {VERSION} are known"
-                        ),
-                    ));
-                }
-            }
-            // A line at a time, so that a bad one costs no others.
-            for entry in IntervalLogIterator::new(line) {
-                match entry {
-                    Ok(LogEntry::StartTime(start)) => log.start = Some(start),
-                    Ok(LogEntry::BaseTime(_)) => {}
-                    Ok(LogEntry::Interval(interval)) => {
-                        match decode(interval.encoded_histogram()) {
-                            Ok(histogram) => log.intervals.push(HlogInterval {
-                                tag: interval.tag().map_or("", |tag| tag.as_str()).to_owned(),
-                                start: interval.start_timestamp(),
-                                length: interval.duration(),
-                                histogram,
-                            }),
-                            Err(reason) => problem(number, reason),
-                        }
-                    }
-                    Err(_) => problem(number, "it is no line of a histogram log".to_owned()),
-                }
-            }
-        }
-        if torn > 0 {
-            problem(
-                lines(whole) + 1,
-                "the last line is half-written: its writer was interrupted".to_owned(),
-            );
-        }
-        Ok(log)
-    }
-
     /// All histograms of one tag together; none when there is no such tag.
     pub fn merged(&self, tag: &str) -> Option<Histogram<u64>> {
         let mut of_tag = self.intervals.iter().filter(|i| i.tag == tag);
@@ -236,13 +168,4 @@ pub fn add(sum: &mut Histogram<u64>, more: &Histogram<u64>) {
     sum.auto(true);
     sum.add(more)
         .expect("a histogram that resizes takes every value");
-}
-
-fn decode(encoded: &str) -> Result<Histogram<u64>, String> {
-    let bytes = STANDARD
-        .decode(encoded)
-        .map_err(|error| format!("the histogram is no base64: {error}"))?;
-    Deserializer::new()
-        .deserialize(&mut bytes.as_slice())
-        .map_err(|error| format!("the histogram cannot be decoded: {error}"))
 }
