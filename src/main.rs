@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod cluster;
+mod compare;
 mod exit;
 mod find_max;
 mod load;
@@ -33,6 +34,7 @@ Examples:
   telegraft find-max chat          the highest rate that still meets the SLO
   telegraft cluster --replicas 3   a cluster to play with, until Ctrl-C
   telegraft report results/DIR     the report of a result directory again
+  telegraft compare A B            which differences of two directories are more than noise
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 consistency violated, 99 an SLO was missed,
 105 interrupted. TELEGRAFT_LOG=debug says more (TELEGRAFT_LOG=telegraft_cluster=trace: of one
@@ -47,6 +49,7 @@ enum Command {
     Node(node::Args),
     Null(null::Args),
     Report(report::Args),
+    Compare(compare::Args),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Node(args) => node::run(args),
         Command::Null(args) => null::run(args),
         Command::Report(args) => report::run(args),
+        Command::Compare(args) => compare::run(args),
     };
     match done {
         Ok(exit) => exit.into(),

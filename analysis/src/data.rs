@@ -1,15 +1,20 @@
 //! What result directories hold, shares of one run brought together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-use telegraft_loadgen::results::{Environment, Problem, ResultDir, RunRow, add};
+use telegraft_loadgen::find_max::ProbeRow;
+use telegraft_loadgen::results::{Environment, EventRow, Problem, ResultDir, RunRow, StageRow};
 
 use crate::AnalysisError;
+use crate::circumstances;
+use crate::cluster::Cluster;
+use crate::completeness;
+use crate::latencies::Latencies;
 use crate::read::{self, Directory};
 use crate::shards::{self, Shares};
+use crate::timeline::{self, Timeline};
 
 /// What `audit` reads where it found nothing wrong.
 pub(crate) const AUDIT_FINE: [&str; 2] = ["ok", "skipped"];
@@ -19,6 +24,9 @@ pub(crate) const VALID: &str = "valid";
 
 /// The operation that is all of them together.
 pub(crate) const ALL: &str = "all";
+
+/// What `event` reads where another leader was seen, which is no fault.
+pub(crate) const LEADER: &str = "leader";
 
 /// The content of one result directory or several.
 #[derive(Debug)]
@@ -41,6 +49,8 @@ pub(crate) struct Source {
     pub(crate) environment: Option<Environment>,
     /// How many runs it holds, or shares of them.
     pub(crate) runs: usize,
+    /// `find-max.csv`: the probes of a search for the highest rate, in their order.
+    pub(crate) probes: Vec<ProbeRow>,
 }
 
 /// One run.
@@ -51,7 +61,15 @@ pub(crate) struct Run {
     /// One for each operation, at least one.
     pub(crate) rows: Vec<RunRow>,
     /// By tag, as far as they could be read.
-    pub(crate) latencies: BTreeMap<String, Histogram<u64>>,
+    pub(crate) latencies: BTreeMap<String, Latencies>,
+    /// What its replicas did, where they were watched.
+    pub(crate) cluster: Option<Cluster>,
+    /// What happened second by second, of a few runs.
+    pub(crate) timeline: Option<Timeline>,
+    /// What its replicas' stages cost; empty where that was not measured.
+    pub(crate) stages: Vec<StageRow>,
+    /// Faults and changes of the leader, in the order of the file.
+    pub(crate) events: Vec<EventRow>,
     /// When what counted began, since the epoch.
     pub(crate) start: Option<Duration>,
     /// The directory that it is from; of shares, the first one's.
@@ -61,9 +79,55 @@ pub(crate) struct Run {
     pub(crate) circumstances: usize,
     /// What it was put together from, where several generators shared the load.
     pub(crate) shares: Option<Shares>,
+    /// Operations, or `all`, whose rows are lost.
+    pub(crate) lacking: Vec<String>,
 }
 
+/// What tells the runs of one configuration from others.
+pub(crate) type Configuration<'a> = (&'a str, &'a str, usize, &'a str, usize);
+
 impl Run {
+    /// A run of these rows, at least one, of which nothing else is known.
+    pub(crate) fn new(rows: Vec<RunRow>) -> Run {
+        Run {
+            name: rows[0].run_id.clone(),
+            rows,
+            latencies: BTreeMap::new(),
+            cluster: None,
+            timeline: None,
+            stages: Vec::new(),
+            events: Vec::new(),
+            start: None,
+            source: 0,
+            circumstances: 0,
+            shares: None,
+            lacking: Vec::new(),
+        }
+    }
+
+    /// Workload, system, replicas, the hash of all settings, and the circumstances.
+    pub(crate) fn configuration(&self) -> Configuration<'_> {
+        let row = self.any();
+        (
+            &row.workload,
+            &row.system,
+            row.replicas,
+            &row.config_hash,
+            self.circumstances,
+        )
+    }
+
+    /// Whether something happened to the cluster while it ran.
+    pub(crate) fn has_faults(&self) -> bool {
+        self.rows.iter().any(|row| row.failover_ms.is_some())
+            || self.events.iter().any(|event| event.event != LEADER)
+    }
+
+    /// Whether it loaded a cluster that was up already, of which nobody knows how it keeps its log.
+    pub(crate) fn standing(&self) -> bool {
+        self.any().durability == "unknown"
+    }
+
     /// A row, for what is the same in all of them.
     pub(crate) fn any(&self) -> &RunRow {
         &self.rows[0]
@@ -79,19 +143,30 @@ impl Run {
             .all(|row| AUDIT_FINE.contains(&row.audit.as_str()))
     }
 
+    /// Whether every replica was held against what was acknowledged, and nothing was wrong.
+    pub(crate) fn audited(&self) -> bool {
+        self.audit_fine() && self.rows.iter().all(|row| row.audit == AUDIT_FINE[0])
+    }
+
     /// Whether its numbers count.
     pub(crate) fn valid(&self) -> bool {
-        let complete = self.shares.as_ref().is_none_or(Shares::complete);
-        complete && self.audit_fine() && self.rows.iter().all(|row| row.verdict == VALID)
+        let whole = self.shares.as_ref().is_none_or(Shares::complete);
+        whole
+            && self.lacking.is_empty()
+            && self.audit_fine()
+            && self.rows.iter().all(|row| row.verdict == VALID)
     }
 
     /// What its rows say of its validity, each thing once.
     pub(crate) fn verdict(&self) -> String {
         let verdict = distinct(self.rows.iter().map(|row| &*row.verdict), VALID);
-        match self.shares.as_ref().filter(|shares| !shares.complete()) {
-            None => verdict,
-            Some(shares) if verdict == VALID => format!("incomplete: {}", shares.wrong()),
-            Some(shares) => format!("{verdict}; incomplete: {}", shares.wrong()),
+        let shares = self.shares.as_ref().filter(|shares| !shares.complete());
+        let wrong = shares.map(Shares::wrong).into_iter();
+        let wrong: Vec<String> = wrong.chain(completeness::told(&self.lacking)).collect();
+        match wrong.join("; ") {
+            none if none.is_empty() => verdict,
+            wrong if verdict == VALID => format!("incomplete: {wrong}"),
+            wrong => format!("{verdict}; incomplete: {wrong}"),
         }
     }
 
@@ -99,7 +174,7 @@ impl Run {
     pub(crate) fn total(&self, count: impl Fn(&RunRow) -> u64) -> u64 {
         match self.row(ALL) {
             Some(all) => count(all),
-            None => self.rows.iter().map(count).sum(),
+            None => sum(self.rows.iter().map(count)),
         }
     }
 
@@ -119,17 +194,14 @@ impl Run {
 
     /// The latencies of an operation; of `all`, those of all operations together.
     /// None where some of them are not known.
-    pub(crate) fn latencies_of(&self, op: &str, suffix: &str) -> Option<Histogram<u64>> {
+    pub(crate) fn latencies_of(&self, op: &str, suffix: &str) -> Option<Latencies> {
         if let Some(found) = self.latencies.get(&format!("{op}{suffix}")) {
             return Some(found.clone());
         }
-        let mut sum: Option<Histogram<u64>> = None;
+        let mut sum: Option<Latencies> = None;
         for row in self.operations().filter(|row| op == ALL && row.op != ALL) {
             let one = self.latencies.get(&format!("{}{suffix}", row.op))?;
-            match &mut sum {
-                None => sum = Some(one.clone()),
-                Some(sum) => add(sum, one),
-            }
+            sum.get_or_insert_default().merge(one);
         }
         sum
     }
@@ -140,6 +212,11 @@ pub(crate) fn missed(row: &RunRow) -> u64 {
     row.failed
         .saturating_add(row.unknown)
         .saturating_add(row.unfinished)
+}
+
+/// A sum of counts, whatever a file says that they are.
+pub(crate) fn sum(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
 }
 
 /// What several say, each thing once, beside `fine`.
@@ -166,13 +243,15 @@ impl Data {
             problems: Vec::new(),
         };
         let mut directories: Vec<PathBuf> = Vec::new();
+        let mut known: BTreeSet<PathBuf> = BTreeSet::new();
         for path in paths {
-            for found in read::directories(path)? {
-                let same =
-                    |other: &&PathBuf| other.canonicalize().ok() == found.canonicalize().ok();
-                match directories.iter().find(same) {
-                    None => directories.push(found),
-                    Some(_) => data.problems.push(Problem {
+            let (found, problems) = read::directories(path)?;
+            data.problems.extend(problems);
+            for found in found {
+                let canonical = found.canonicalize().unwrap_or_else(|_| found.clone());
+                match known.insert(canonical) {
+                    true => directories.push(found),
+                    false => data.problems.push(Problem {
                         file: found.display().to_string(),
                         line: None,
                         reason: "it was given twice: it counts once".to_owned(),
@@ -180,22 +259,19 @@ impl Data {
                 }
             }
         }
-        let names = names(&directories);
-        for (path, name) in directories.iter().zip(names) {
-            let mut read = Directory::read(&ResultDir::open(path)?);
-            if directories.len() > 1 {
-                for problem in &mut read.problems {
-                    problem.file = format!("{name}/{}", problem.file);
-                }
-            }
-            data.problems.append(&mut read.problems);
+        let mut opened = Vec::new();
+        for (path, name) in directories.iter().zip(names(&directories)) {
+            let mut read = Directory::open(ResultDir::open(path)?);
             let source = Source {
                 name,
-                suite: read.suite,
-                environment: read.environment,
+                suite: read.suite.take(),
+                environment: read.environment.take(),
                 runs: read.runs.len(),
+                probes: std::mem::take(&mut read.probes),
             };
-            let same = |other: &Source| same_circumstances(other, &source);
+            let same = |other: &Source| {
+                circumstances::same(other.environment.as_ref(), source.environment.as_ref())
+            };
             let circumstances = data.sources.iter().position(same);
             let at = data.sources.len();
             for run in &mut read.runs {
@@ -203,6 +279,30 @@ impl Data {
                 run.circumstances = circumstances.unwrap_or(at);
             }
             data.sources.push(source);
+            opened.push(read);
+        }
+        let all: Vec<&Run> = opened.iter().flat_map(|read| &read.runs).collect();
+        let lacking = completeness::lacking(&all);
+        let runs = opened.iter_mut().flat_map(|read| &mut read.runs);
+        for (run, lacking) in runs.zip(lacking) {
+            run.lacking = lacking;
+        }
+        let all: Vec<&Run> = opened.iter().flat_map(|read| &read.runs).collect();
+        let chosen = timeline::choose(&all);
+        for (at, mut read) in opened.into_iter().enumerate() {
+            let first = data.runs.len();
+            let chosen = (0..read.runs.len()).filter(|run| chosen.contains(&(first + run)));
+            let chosen = chosen.collect();
+            read.read_measured(&chosen);
+            let lost = read.runs.iter().filter_map(completeness::problem);
+            read.problems.extend(lost);
+            let mut problems = read::few(read.problems);
+            if directories.len() > 1 {
+                for problem in &mut problems {
+                    problem.file = format!("{}/{}", data.sources[at].name, problem.file);
+                }
+            }
+            data.problems.append(&mut problems);
             data.runs.append(&mut read.runs);
         }
         shards::merge(&mut data);
@@ -216,9 +316,12 @@ impl Data {
     }
 
     fn name_runs(&mut self) {
-        let ids: Vec<String> = self.runs.iter().map(|run| run.name.clone()).collect();
+        let mut known: HashMap<String, usize> = HashMap::new();
+        for run in &self.runs {
+            *known.entry(run.name.clone()).or_default() += 1;
+        }
         for run in &mut self.runs {
-            if ids.iter().filter(|id| **id == run.name).count() > 1 {
+            if known.get(&run.name).is_some_and(|count| *count > 1) {
                 run.name = format!("{}/{}", self.sources[run.source].name, run.name);
             }
         }
@@ -242,18 +345,4 @@ fn names(directories: &[PathBuf]) -> Vec<String> {
             false => path.display().to_string(),
         })
         .collect()
-}
-
-/// Whether what was measured in two directories is trials of the same, where the configuration
-/// is the same.
-fn same_circumstances(one: &Source, other: &Source) -> bool {
-    let of = |source: &Source| {
-        source.environment.as_ref().map(|e| {
-            (
-                (e.host.clone(), e.cpu.clone(), e.cpus, e.file_system.clone()),
-                (e.version.clone(), e.git_revision.clone(), e.profile.clone()),
-            )
-        })
-    };
-    of(one) == of(other)
 }

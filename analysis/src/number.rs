@@ -32,6 +32,15 @@ impl Number {
         }
     }
 
+    /// What was set and not measured: all of its digits, to a millionth.
+    pub(crate) fn setting(value: f64) -> Self {
+        let mut number = Number { value, decimals: 6 };
+        while number.decimals > 0 && number.digits().ends_with('0') {
+            number.decimals -= 1;
+        }
+        number
+    }
+
     /// A value and its interval, rounded alike: to the second significant digit of half the
     /// interval's width. (JCGM 100:2008, 7.2.6: an uncertainty has two significant digits at
     /// most, and the estimate is rounded to be consistent with it.) An interval of no width
@@ -95,25 +104,12 @@ pub(crate) fn sig3(value: f64) -> String {
 
 /// A setting, without zeros behind it: `10`, `0.5`.
 pub(crate) fn plain(value: f64) -> String {
-    let text = sig3(value);
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
-    }
+    Number::setting(value).to_string()
 }
 
 /// A count, whole: `12,345`.
 pub(crate) fn count(value: u64) -> String {
     group(&value.to_string())
-}
-
-/// Microseconds as milliseconds.
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "latencies stay far below 2^52 microseconds"
-)]
-pub(crate) fn ms(us: u64) -> String {
-    sig3(us as f64 / 1000.0)
 }
 
 /// Commas between thousands.
@@ -175,10 +171,10 @@ mod tests {
         assert_eq!(plain(10.0), "10");
         assert_eq!(plain(0.5), "0.5");
         assert_eq!(plain(100.0), "100");
+        assert_eq!(plain(12_340.0), "12,340");
+        assert_eq!(plain(0.1 + 0.2), "0.3");
         assert_eq!(count(1_000), "1,000");
         assert_eq!(count(999), "999");
-        assert_eq!(ms(132), "0.132");
-        assert_eq!(ms(1_000_000), "1,000");
     }
 
     #[test]

@@ -4,12 +4,13 @@
 //! Counts are added, histograms bucket by bucket, and every percentile is taken anew from the
 //! sum: percentiles of parts cannot be averaged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use hdrhistogram::Histogram;
-use telegraft_loadgen::results::{LatencyUs, Problem, Row as _, RunRow, SERVICE_SUFFIX, add};
+use telegraft_loadgen::results::{LatencyUs, Problem, Row as _, RunRow, SERVICE_SUFFIX};
 
-use crate::data::{ALL, AUDIT_FINE, Data, Run, VALID, distinct, missed};
+use crate::data::{self, ALL, AUDIT_FINE, Data, Run, VALID, distinct, missed};
+use crate::latencies::Latencies;
+use crate::timeline::Timeline;
 
 /// What makes a run invalid, the worst first. What is not among these comes before them.
 const WORST_FIRST: [&str; 7] = [
@@ -29,8 +30,14 @@ const STEADY: &str = "steady";
 const MET: &str = "met";
 const MISSED: &str = "missed: ";
 
+/// What `slo` reads where nothing was missed: what was asked for was reached, or nothing was.
+const UNMISSED: [&str; 2] = [MET, ""];
+
 /// How much longer than the longest of them the time of all shares together may be.
 const APART: f64 = 1.05;
+
+/// The most shares that a run can have: more than anybody has generators.
+const MAX_SHARES: u32 = 1_000;
 
 /// What a run was put together from.
 #[derive(Clone, Debug)]
@@ -78,15 +85,24 @@ struct Part {
 
 /// Replaces the shares of each run by their sum, where the first of them was.
 pub(crate) fn merge(data: &mut Data) {
-    let mut groups: Vec<(Option<Key>, Vec<Run>)> = Vec::new();
+    let mut groups: Vec<Vec<Run>> = Vec::new();
+    let mut places: HashMap<Key, usize> = HashMap::new();
+    let nonces: Vec<Option<String>> = data
+        .sources
+        .iter()
+        .map(|s| nonce(s.suite.as_ref()?))
+        .collect();
     for run in std::mem::take(&mut data.runs) {
-        let key = key(data, &run);
-        match groups.iter_mut().find(|(k, _)| k.is_some() && *k == key) {
-            Some((_, runs)) => runs.push(run),
-            None => groups.push((key, vec![run])),
+        let place = nonces[run.source].as_ref().map(|nonce| {
+            let place = places.entry(key(nonce, &run));
+            *place.or_insert(groups.len())
+        });
+        match place.and_then(|place| groups.get_mut(place)) {
+            Some(runs) => runs.push(run),
+            None => groups.push(vec![run]),
         }
     }
-    for (_, runs) in groups {
+    for runs in groups {
         let (alone, shares): (Vec<Run>, Vec<Run>) =
             runs.into_iter().partition(|run| run.any().shard.is_empty());
         let mut alone = alone.into_iter();
@@ -109,21 +125,19 @@ pub(crate) fn merge(data: &mut Data) {
 /// and seed.
 type Key = (String, String, String, u32, u64);
 
-/// None where the nonce is not known.
-fn key(data: &Data, run: &Run) -> Option<Key> {
-    let nonce = nonce(data.sources[run.source].suite.as_ref()?)?;
+fn key(nonce: &str, run: &Run) -> Key {
     let row = run.any();
-    Some((
-        nonce,
+    (
+        nonce.to_owned(),
         row.run_id.clone(),
         row.config_hash.clone(),
         row.trial,
         row.seed,
-    ))
+    )
 }
 
 /// The nonce of a `suite.toml`, as a run notes it before the first table.
-fn nonce(suite: &str) -> Option<String> {
+pub(crate) fn nonce(suite: &str) -> Option<String> {
     let head = suite.lines().take_while(|line| !line.starts_with('['));
     let mut values = head.filter_map(|line| {
         let (key, value) = line.split_once('=')?;
@@ -135,7 +149,8 @@ fn nonce(suite: &str) -> Option<String> {
 fn parse(shard: &str) -> Option<Share> {
     let (number, of) = shard.split_once('/')?;
     let (number, of) = (number.parse().ok()?, of.parse().ok()?);
-    (1..=of).contains(&number).then_some(Share { number, of })
+    let fits = (1..=of).contains(&number) && of <= MAX_SHARES;
+    fits.then_some(Share { number, of })
 }
 
 fn tell(data: &mut Data, run: &Run, reason: String) {
@@ -244,8 +259,15 @@ fn sum(runs: &[Run], shares: Shares) -> (Run, Option<String>) {
     if runs.iter().all(|run| run.row(ALL).is_some()) {
         ops.push(ALL);
     }
+    let timelines: Option<Vec<&Timeline>> = runs.iter().map(|run| run.timeline.as_ref()).collect();
     let mut run = Run {
         latencies,
+        // The cluster is one and the same, whoever watched it.
+        cluster: runs.iter().find_map(|run| run.cluster.clone()),
+        timeline: timelines.map(Timeline::sum),
+        stages: seen(runs, |run| &run.stages),
+        events: seen(runs, |run| &run.events),
+        lacking: lacking(runs),
         shares: Some(shares),
         ..runs[0].clone()
     };
@@ -263,6 +285,26 @@ fn sum(runs: &[Run], shares: Shares) -> (Run, Option<String>) {
     (run, apart)
 }
 
+/// What any of them lacks.
+fn lacking(runs: &[Run]) -> Vec<String> {
+    let mut lacking: Vec<String> = Vec::new();
+    for op in runs.iter().flat_map(|run| &run.lacking) {
+        if !lacking.contains(op) {
+            lacking.push(op.clone());
+        }
+    }
+    lacking
+}
+
+/// What the first share has that has any of it.
+fn seen<T: Clone>(runs: &[Run], of: fn(&Run) -> &Vec<T>) -> Vec<T> {
+    let mut found = runs.iter().map(of);
+    found
+        .find(|rows| !rows.is_empty())
+        .cloned()
+        .unwrap_or_default()
+}
+
 /// The time that all shares together took, in seconds: from the first beginning to the last end,
 /// so that no rate looks better than it was. None where a beginning is not known.
 fn window_s(runs: &[Run]) -> Option<f64> {
@@ -276,21 +318,20 @@ fn window_s(runs: &[Run]) -> Option<f64> {
 
 /// The histograms, added by tag. A tag that a share lacks though it has such operations is left
 /// out: percentiles of the others would be those of something else.
-fn latencies(runs: &[Run]) -> BTreeMap<String, Histogram<u64>> {
+fn latencies(runs: &[Run]) -> BTreeMap<String, Latencies> {
     let tags: BTreeSet<&String> = runs.iter().flat_map(|run| run.latencies.keys()).collect();
     let mut merged = BTreeMap::new();
     'tags: for tag in tags {
         let op = tag.strip_suffix(SERVICE_SUFFIX).unwrap_or(tag);
-        let mut sum: Option<Histogram<u64>> = None;
+        let mut sum = Latencies::default();
         for run in runs {
-            match (run.latencies.get(tag), &mut sum) {
-                (Some(one), Some(sum)) => add(sum, one),
-                (Some(one), None) => sum = Some(one.clone()),
-                (None, _) if run.row(op).is_some_and(|row| row.ok > 0) => continue 'tags,
-                (None, _) => {}
+            match run.latencies.get(tag) {
+                Some(one) => sum.merge(one),
+                None if run.row(op).is_some_and(|row| row.ok > 0) => continue 'tags,
+                None => {}
             }
         }
-        merged.extend(sum.map(|sum| (tag.clone(), sum)));
+        merged.insert(tag.clone(), sum);
     }
     merged
 }
@@ -298,13 +339,13 @@ fn latencies(runs: &[Run]) -> BTreeMap<String, Histogram<u64>> {
 /// One row from those of the shares for the same operation; none of none.
 fn merged_row(rows: &[&RunRow], run: &Run, window_s: f64) -> Option<RunRow> {
     let first = *rows.first()?;
-    let total = |count: fn(&RunRow) -> u64| rows.iter().map(|row| count(row)).sum::<u64>();
+    let total = |count: fn(&RunRow) -> u64| data::sum(rows.iter().map(|row| count(row)));
     let ok = total(|row| row.ok);
     let missed = total(missed);
     let of = |suffix: &str| {
         let found = run.latencies_of(&first.op, suffix);
         // Nothing has no latency, also where no histogram says so.
-        found.or_else(|| (ok == 0).then(telegraft_loadgen::results::latency_histogram))
+        found.or_else(|| (ok == 0).then(Latencies::default))
     };
     let response = of("");
     let service = match of(SERVICE_SUFFIX) {
@@ -312,8 +353,8 @@ fn merged_row(rows: &[&RunRow], run: &Run, window_s: f64) -> Option<RunRow> {
         None if first.arrival == "closed" => response.clone(),
         found => found,
     };
-    let at = |histogram: &Option<Histogram<u64>>, per_mille| match histogram {
-        Some(histogram) => LatencyUs::at(histogram, per_mille, missed),
+    let at = |latencies: &Option<Latencies>, per_mille| match latencies {
+        Some(latencies) => latencies.at(per_mille, missed),
         None => LatencyUs::None,
     };
     let cores = |cores: f64, row: &RunRow| cores * row.duration_s / window_s.max(f64::MIN_POSITIVE);
@@ -354,7 +395,7 @@ fn merged_row(rows: &[&RunRow], run: &Run, window_s: f64) -> Option<RunRow> {
         failover_ms: gaps.reduce(f64::min),
         audit: audit(rows),
         verdict: verdict(rows),
-        steady: told_by(rows, |row| &row.steady, STEADY),
+        steady: told_by(rows, |row| &row.steady, &[STEADY, ""]),
         slo: slo(rows),
         ..first.clone()
     })
@@ -370,9 +411,9 @@ fn per_s(count: u64, seconds: f64) -> f64 {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no run has 2^52 operations")]
-fn mean(all: Option<&Histogram<u64>>, rows: &[&RunRow]) -> Option<f64> {
+fn mean(all: Option<&Latencies>, rows: &[&RunRow]) -> Option<f64> {
     if let Some(all) = all {
-        return (!all.is_empty()).then(|| all.mean());
+        return (all.count() > 0).then(|| all.mean_us());
     }
     let means = rows.iter().filter(|row| row.ok > 0);
     let means: Option<Vec<(f64, u64)>> = means
@@ -406,13 +447,14 @@ fn verdict(rows: &[&RunRow]) -> String {
         .unwrap_or_default()
 }
 
-/// What one column says: the same everywhere, or what differs from `fine`, with the share.
-fn told_by(rows: &[&RunRow], value: fn(&RunRow) -> &String, fine: &str) -> String {
+/// What one column says: the same everywhere, or what differs from all of `fine`, with the share;
+/// nothing where some say one of these, and others another.
+fn told_by(rows: &[&RunRow], value: fn(&RunRow) -> &String, fine: &[&str]) -> String {
     let first = value(rows[0]);
     if rows.iter().all(|row| value(row) == first) {
         return first.clone();
     }
-    labelled(rows, value, &[fine]).join("; ")
+    labelled(rows, value, fine).join("; ")
 }
 
 fn slo(rows: &[&RunRow]) -> String {
@@ -420,9 +462,9 @@ fn slo(rows: &[&RunRow]) -> String {
     match missed {
         true => format!(
             "{MISSED}{}",
-            labelled(rows, |row| &row.slo, &[MET, ""]).join("; ")
+            labelled(rows, |row| &row.slo, &UNMISSED).join("; ")
         ),
-        false => told_by(rows, |row| &row.slo, MET),
+        false => told_by(rows, |row| &row.slo, &UNMISSED),
     }
 }
 
@@ -443,4 +485,4 @@ fn labelled(rows: &[&RunRow], value: fn(&RunRow) -> &String, fine: &[&str]) -> V
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,11 +2,14 @@
 //!
 //! Invalid runs never count here; the report shows them one by one.
 
-use hdrhistogram::Histogram;
-use telegraft_loadgen::results::{LatencyUs, RunRow, add};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
-use crate::data::{ALL, Data, Run, missed};
-use crate::number::{Spread, spread};
+use telegraft_loadgen::results::{LatencyUs, RunRow, SERVICE_SUFFIX};
+
+use crate::data::{self, ALL, Data, Run, missed};
+use crate::latencies::Latencies;
 
 /// The ceiling that others are compared with.
 const NULL: &str = "null";
@@ -21,7 +24,22 @@ pub(crate) struct Group<'a> {
     pub(crate) runs: Vec<&'a Run>,
     /// What tells it from others with the same workload, system and replicas; mostly empty.
     pub(crate) label: String,
+    /// What it is made of.
+    pub(crate) settings: Settings,
+    known: Known,
 }
+
+/// What was computed of a group's histograms: several tables and plots ask for the same.
+#[derive(Debug, Default)]
+struct Known {
+    /// By operation and suffix.
+    pooled: RefCell<HashMap<(String, String), Option<Rc<Pooled>>>>,
+    /// By operation, suffix and thousandths.
+    by_trial: RefCell<HashMap<(String, String, u64), Vec<LatencyUs>>>,
+}
+
+/// Names and values of [`settings`].
+pub(crate) type Settings = [(&'static str, String); 9];
 
 impl<'a> Group<'a> {
     pub(crate) fn any(&self) -> &'a RunRow {
@@ -63,90 +81,171 @@ impl<'a> Group<'a> {
         names
     }
 
-    /// Successful operations per second, over the valid trials.
-    pub(crate) fn ok_per_s(&self, op: &str) -> Option<Spread> {
-        let of_run = |run: &Run| match run.row(op) {
-            Some(row) => Some(row.ok_per_s),
-            None => (op == ALL).then(|| run.ok_per_s()),
-        };
-        spread(self.valid().filter_map(of_run))
+    /// A value of each valid trial that has it, in the order of the trials.
+    pub(crate) fn per_trial(&self, value: impl Fn(&Run) -> Option<f64>) -> Vec<f64> {
+        self.valid().filter_map(value).collect()
     }
 
-    /// The median over the valid trials of what is the same for all operations of a run.
-    pub(crate) fn median(&self, value: impl Fn(&RunRow) -> f64) -> Option<f64> {
-        spread(self.valid().map(|run| value(run.any()))).map(|s| s.median)
+    /// Successful operations per second, of each valid trial.
+    pub(crate) fn ok_per_s_by_trial(&self, op: &str) -> Vec<f64> {
+        self.per_trial(|run| match run.row(op) {
+            Some(row) => Some(row.ok_per_s),
+            None => (op == ALL).then(|| run.ok_per_s()),
+        })
+    }
+
+    /// All successful operations of the valid trials over all their seconds.
+    #[allow(clippy::cast_precision_loss, reason = "no rate is measured to 53 bits")]
+    pub(crate) fn pooled_ok_per_s(&self, op: &str) -> Option<f64> {
+        let (mut ok, mut seconds) = (0_u64, 0.0);
+        for run in self.valid() {
+            let of_run = match run.row(op) {
+                Some(row) => row.ok,
+                None if op == ALL => run.total(|row| row.ok),
+                None => continue,
+            };
+            ok = ok.saturating_add(of_run);
+            seconds += run.any().duration_s;
+        }
+        (seconds > 0.0).then(|| ok as f64 / seconds)
+    }
+
+    /// A percentile of each valid trial, from its histogram or, where that is missing, from its
+    /// row; `None` where neither has it.
+    pub(crate) fn percentile_by_trial(
+        &self,
+        op: &str,
+        suffix: &str,
+        per_mille: u64,
+    ) -> Vec<LatencyUs> {
+        let key = (op.to_owned(), suffix.to_owned(), per_mille);
+        if let Some(known) = self.known.by_trial.borrow().get(&key) {
+            return known.clone();
+        }
+        let of_run = |run: &'a Run| match run.latencies_of(op, suffix) {
+            Some(latencies) => latencies.at(per_mille, missed_of(run, op)),
+            None => run
+                .row(op)
+                .map_or(LatencyUs::None, |row| recorded_at(row, suffix, per_mille)),
+        };
+        let found: Vec<LatencyUs> = self.valid().map(of_run).collect();
+        self.known.by_trial.borrow_mut().insert(key, found.clone());
+        found
     }
 
     /// The latencies of the valid trials, counted together: percentiles of several trials say
     /// nothing when they are averaged.
-    pub(crate) fn latencies(&self, op: &str, suffix: &str) -> Option<Latencies> {
+    pub(crate) fn latencies(&self, op: &str, suffix: &str) -> Option<Rc<Pooled>> {
+        let key = (op.to_owned(), suffix.to_owned());
+        if let Some(known) = self.known.pooled.borrow().get(&key) {
+            return known.clone();
+        }
         let valid: Vec<&Run> = self.valid().collect();
-        pooled(&valid, op, suffix)
+        let found = pooled(&valid, op, suffix).map(Rc::new);
+        self.known.pooled.borrow_mut().insert(key, found.clone());
+        found
+    }
+}
+
+/// Operations of a run that were due and have no latency.
+fn missed_of(run: &Run, op: &str) -> u64 {
+    match run.row(op) {
+        Some(row) => missed(row),
+        None => run.total(missed),
     }
 }
 
 /// The latencies of `runs`, counted together.
-pub(crate) fn pooled(runs: &[&Run], op: &str, suffix: &str) -> Option<Latencies> {
-    let mut pooled: Option<Histogram<u64>> = None;
-    let (mut due_missed, mut left_out) = (0, 0);
+pub(crate) fn pooled(runs: &[&Run], op: &str, suffix: &str) -> Option<Pooled> {
+    let mut pooled: Option<Latencies> = None;
+    let (mut due_missed, mut left_out) = (0_u64, 0);
     for run in runs {
         let Some(one) = run.latencies_of(op, suffix) else {
             left_out += 1;
             continue;
         };
-        due_missed += match run.row(op) {
-            Some(row) => missed(row),
-            None => run.total(missed),
-        };
-        match &mut pooled {
-            None => pooled = Some(one),
-            Some(sum) => add(sum, &one),
-        }
+        due_missed = due_missed.saturating_add(missed_of(run, op));
+        pooled.get_or_insert_default().merge(&one);
     }
-    let Some(pooled) = pooled else {
+    let Some(latencies) = pooled else {
         return recorded(runs, op).filter(|_| suffix.is_empty());
     };
-    Some(Latencies {
-        operations: pooled.len(),
+    Some(Pooled {
+        latencies,
+        missed: due_missed,
         left_out,
-        percentiles: PER_MILLE.map(|q| LatencyUs::at(&pooled, q, due_missed)),
+        recorded: None,
     })
 }
 
 /// Of a single trial without histograms, what its row says.
-fn recorded(runs: &[&Run], op: &str) -> Option<Latencies> {
+fn recorded(runs: &[&Run], op: &str) -> Option<Pooled> {
     let [only] = runs else { return None };
     let row = only.row(op)?;
-    Some(Latencies {
-        operations: row.ok,
+    Some(Pooled {
+        latencies: Latencies::default(),
+        missed: missed(row),
         left_out: 1,
-        percentiles: [
-            row.response_p50_us,
-            row.response_p90_us,
-            row.response_p95_us,
-            row.response_p99_us,
-            row.response_p999_us,
-            row.response_max_us,
-        ],
+        recorded: Some(Recorded {
+            ok: row.ok,
+            percentiles: PER_MILLE.map(|per_mille| recorded_at(row, "", per_mille)),
+        }),
     })
+}
+
+/// A percentile as a row has it; `None` where it has not.
+fn recorded_at(row: &RunRow, suffix: &str, per_mille: u64) -> LatencyUs {
+    match (suffix, per_mille) {
+        ("", 500) => row.response_p50_us,
+        ("", 900) => row.response_p90_us,
+        ("", 950) => row.response_p95_us,
+        ("", 990) => row.response_p99_us,
+        ("", 999) => row.response_p999_us,
+        ("", 1000) => row.response_max_us,
+        (SERVICE_SUFFIX, 500) => row.service_p50_us,
+        (SERVICE_SUFFIX, 990) => row.service_p99_us,
+        (SERVICE_SUFFIX, 999) => row.service_p999_us,
+        _ => LatencyUs::None,
+    }
 }
 
 /// Latencies of several trials, counted together.
 #[derive(Debug)]
-pub(crate) struct Latencies {
-    /// How many there are.
-    pub(crate) operations: u64,
+pub(crate) struct Pooled {
+    /// Empty where there is but one trial, and its histogram is missing.
+    pub(crate) latencies: Latencies,
+    /// Operations that were due in these trials and have no latency.
+    pub(crate) missed: u64,
     /// Valid trials whose latencies are not among them: their file is missing or bad.
     pub(crate) left_out: usize,
+    /// What the row of that one trial says.
+    recorded: Option<Recorded>,
+}
+
+/// What a row says of latencies.
+#[derive(Debug)]
+struct Recorded {
+    ok: u64,
     /// At [`PER_MILLE`].
     percentiles: [LatencyUs; PER_MILLE.len()],
 }
 
-impl Latencies {
-    /// One of [`PER_MILLE`].
+impl Pooled {
+    /// How many latencies they are.
+    pub(crate) fn operations(&self) -> u64 {
+        match &self.recorded {
+            Some(recorded) => recorded.ok,
+            None => self.latencies.count(),
+        }
+    }
+
+    /// A percentile, in thousandths. Without histograms, only those of [`PER_MILLE`] are known.
     pub(crate) fn at(&self, per_mille: u64) -> LatencyUs {
+        let Some(recorded) = &self.recorded else {
+            return self.latencies.at(per_mille, self.missed);
+        };
         let at = PER_MILLE.iter().position(|q| *q == per_mille);
-        at.map_or(LatencyUs::None, |at| self.percentiles[at])
+        at.map_or(LatencyUs::None, |at| recorded.percentiles[at])
     }
 }
 
@@ -154,82 +253,86 @@ impl Latencies {
 /// `null` last.
 pub(crate) fn groups(data: &Data) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut places: HashMap<data::Configuration<'_>, usize> = HashMap::new();
     for run in &data.runs {
-        let same = |group: &&mut Group<'_>| key(group.runs[0]) == key(run);
-        match groups.iter_mut().find(same) {
+        let place = *places.entry(run.configuration()).or_insert(groups.len());
+        match groups.get_mut(place) {
             Some(group) => group.runs.push(run),
             None => groups.push(Group {
                 runs: vec![run],
                 label: String::new(),
+                settings: settings(run.any()),
+                known: Known::default(),
             }),
         }
     }
-    let label = |group| label(group, &groups, data);
-    let labels: Vec<String> = groups.iter().map(label).collect();
-    for (group, label) in groups.iter_mut().zip(labels) {
-        group.label = label;
-    }
-    let mut workloads: Vec<&str> = Vec::new();
+    name(&mut groups, data);
+    let mut workloads: HashMap<&str, usize> = HashMap::new();
     for group in &groups {
-        if !workloads.contains(&group.any().workload.as_str()) {
-            workloads.push(&group.any().workload);
-        }
+        let place = workloads.len();
+        workloads.entry(&group.any().workload).or_insert(place);
     }
     groups.sort_by_key(|group| {
         let row = group.any();
-        let workload = workloads.iter().position(|name| *name == row.workload);
+        let workload = workloads.get(row.workload.as_str());
         (workload, group.is_null(), row.system.as_str(), row.replicas)
     });
     groups
 }
 
-fn key(run: &Run) -> (&str, &str, usize, &str, usize) {
-    let row = run.any();
-    (
-        &row.workload,
-        &row.system,
-        row.replicas,
-        &row.config_hash,
-        run.circumstances,
-    )
-}
-
-/// The settings in which a group differs from others of its workload, system and replicas, and
-/// the directory where the circumstances differ.
-fn label(group: &Group<'_>, groups: &[Group<'_>], data: &Data) -> String {
-    let row = group.any();
-    let alike = groups.iter().filter(|other| {
-        let other = other.any();
-        (&other.workload, &other.system, other.replicas)
-            == (&row.workload, &row.system, row.replicas)
-    });
-    let alike: Vec<&Group<'_>> = alike.collect();
-    let others: Vec<&RunRow> = alike.iter().map(|group| group.any()).collect();
-    if others.len() < 2 {
-        return String::new();
+/// Gives each group a label of the settings in which it differs from the first of its workload,
+/// system and replicas, which is the suite's own; of the rate, where any differ; and of the
+/// directory where the circumstances differ.
+fn name(groups: &mut [Group<'_>], data: &Data) {
+    let mut alike: BTreeMap<(&str, &str, usize), Vec<usize>> = BTreeMap::new();
+    for (at, group) in groups.iter().enumerate() {
+        let row = group.any();
+        let key = (row.workload.as_str(), row.system.as_str(), row.replicas);
+        alike.entry(key).or_default().push(at);
     }
-    let mut label = String::new();
-    for (name, value) in settings(row) {
-        let same = |other: &&RunRow| settings(other).contains(&(name, value.clone()));
-        if !others.iter().all(same) {
-            label += &format!(", {name} {value}");
+    for alike in alike.into_values().filter(|alike| alike.len() > 1) {
+        let all: Vec<_> = alike
+            .iter()
+            .map(|at| groups[*at].settings.clone())
+            .collect();
+        let place = |at: usize| groups[at].runs[0].circumstances;
+        let elsewhere = alike.iter().any(|at| place(*at) != place(alike[0]));
+        let rates = all.iter().any(|one| one[ARRIVAL] != all[0][ARRIVAL]);
+        for (nth, at) in alike.iter().enumerate() {
+            let mut label = String::new();
+            for (setting, (name, value)) in all[nth].iter().enumerate() {
+                let differs = all[nth][setting] != all[0][setting];
+                if differs || (setting == ARRIVAL && rates) {
+                    label += &format!(", {}", said(name, value));
+                }
+            }
+            if elsewhere {
+                let circumstances = groups[*at].runs[0].circumstances;
+                label += &format!(", in {}", data.sources[circumstances].name);
+            }
+            if label.is_empty() && nth > 0 {
+                label = format!(", configuration {}", groups[*at].any().config_hash);
+            }
+            groups[*at].label = label;
         }
     }
-    let circumstances = group.runs[0].circumstances;
-    if alike
-        .iter()
-        .any(|other| other.runs[0].circumstances != circumstances)
-    {
-        label += &format!(", in {}", data.sources[circumstances].name);
-    }
-    match label.is_empty() {
-        true => format!(", configuration {}", row.config_hash),
-        false => label,
+}
+
+/// A setting, where it is clear which it is by its value alone.
+fn said(name: &str, value: &str) -> String {
+    match name {
+        "consistency" | "mailbox" => value.to_owned(),
+        "arrival" => value.replace("open at", "at"),
+        "clients" | "connections" => format!("{value} {name}"),
+        _ => format!("{name} {value}"),
     }
 }
 
+/// Where the arrival stands among [`settings`].
+const ARRIVAL: usize = 4;
+
 /// What a configuration is made of beyond workload, system and replicas, and is worth a name.
-pub(crate) fn settings(row: &RunRow) -> [(&'static str, String); 9] {
+pub(crate) fn settings(row: &RunRow) -> Settings {
     [
         ("durability", row.durability.clone()),
         ("consistency", row.consistency.clone()),
@@ -254,15 +357,15 @@ pub(crate) const CLOSED: &str = "closed";
 
 /// The null system under the same load as a group.
 pub(crate) fn null_of<'g, 'a>(group: &Group<'_>, groups: &'g [Group<'a>]) -> Option<&'g Group<'a>> {
-    let load = |row: &RunRow| {
+    fn load(row: &RunRow) -> (&str, &str, usize, usize, Option<u64>) {
         (
-            row.workload.clone(),
-            row.arrival.clone(),
+            &row.workload,
+            &row.arrival,
             row.clients,
             row.message_bytes,
             row.target_rate_per_s.map(f64::to_bits),
         )
-    };
+    }
     groups
         .iter()
         .filter(|other| other.is_null() && !group.is_null())

@@ -35,6 +35,8 @@ fn update() {
             ("well", fixtures::well as fn(&Path)),
             ("troubled", fixtures::troubled),
             ("open", fixtures::open),
+            ("shards", fixtures::shared),
+            ("search", fixtures::search),
         ];
         for (name, make) in fixtures.into_iter().filter(|_| updating()) {
             let _ = fs::remove_dir_all(data(name));
@@ -47,45 +49,68 @@ fn update() {
 fn copy(name: &str) -> tempfile::TempDir {
     update();
     let copy = tempfile::tempdir().unwrap();
-    fs::create_dir(copy.path().join("latency")).unwrap();
-    for sub in ["", "latency"] {
-        for entry in fs::read_dir(data(name).join(sub)).unwrap() {
-            let entry = entry.unwrap();
-            let file = entry.file_name().into_string().unwrap();
-            if entry.file_type().unwrap().is_file() && !file.starts_with("report") {
-                fs::copy(entry.path(), copy.path().join(sub).join(file)).unwrap();
-            }
-        }
-    }
+    copy_into(&data(name), copy.path());
     copy
 }
 
-/// The report of a committed directory is, letter for letter, the committed one.
+fn copy_into(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let file = entry.file_name().into_string().unwrap();
+        let to = to.join(&file);
+        match entry.file_type().unwrap().is_file() {
+            true if file.starts_with("report") => {}
+            true => drop(fs::copy(entry.path(), to).unwrap()),
+            false if file == "tables" => {}
+            false => {
+                fs::create_dir(&to).unwrap();
+                copy_into(&entry.path(), &to);
+            }
+        }
+    }
+}
+
+/// The report of a committed directory and all of its tables are, letter for letter, the
+/// committed ones.
 fn check(name: &str) {
     let copy = copy(name);
     let report = report::write(copy.path()).unwrap();
     let written = fs::read_to_string(copy.path().join("report.md")).unwrap();
     assert_eq!(written, report.markdown);
-    for (file, text) in [
-        ("report.md", &report.markdown),
-        ("report.txt", &report.terminal),
-    ] {
-        let path = data(name).join(file);
-        if updating() {
-            fs::write(&path, text).unwrap();
-        }
-        let expected = fs::read_to_string(&path).unwrap();
-        assert!(
-            *text == expected,
-            "{} differs from what is reported now:\n{text}",
-            path.display()
-        );
+    golden(&data(name).join("report.md"), &report.markdown);
+    golden(&data(name).join("report.txt"), &report.terminal);
+    let mut names: Vec<_> = fs::read_dir(copy.path().join("tables"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    let tables = data(name).join("tables");
+    if updating() {
+        let _ = fs::remove_dir_all(&tables);
+        fs::create_dir(&tables).unwrap();
     }
+    for name in &names {
+        let text = fs::read_to_string(copy.path().join("tables").join(name)).unwrap();
+        golden(&tables.join(name), &text);
+    }
+    assert_eq!(fs::read_dir(&tables).unwrap().count(), names.len());
     for line in report.terminal.lines() {
         let table = !line.starts_with('-');
         assert!(!table || line.chars().count() <= 110, "too wide: {line}");
         assert!(!line.contains('\u{1b}'), "it has colours: {line}");
     }
+}
+
+fn golden(path: &Path, text: &str) {
+    if updating() {
+        fs::write(path, text).unwrap();
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        text == expected,
+        "{} differs from what is reported now:\n{text}",
+        path.display()
+    );
 }
 
 #[test]
@@ -106,16 +131,28 @@ fn open_loops_and_workloads_of_the_original() {
     check("open");
 }
 
+/// Four generators' shares of one run, which the report puts together.
 #[test]
-fn an_empty_directory_gets_a_report_that_says_what_is_missing() {
+fn a_run_of_four_shards() {
+    check("shards");
+}
+
+/// The probes of a search for the highest rate.
+#[test]
+fn a_search_for_the_highest_rate() {
+    check("search");
+}
+
+#[test]
+fn a_suite_without_a_row_gets_a_report_that_says_what_is_missing() {
     let dir = tempfile::tempdir().unwrap();
+    fs::copy(
+        data("well").join("suite.toml"),
+        dir.path().join("suite.toml"),
+    )
+    .unwrap();
     let report = report::write(dir.path()).unwrap();
-    for file in [
-        "suite.toml",
-        "environment.json",
-        "runs.csv",
-        "intervals.csv",
-    ] {
+    for file in ["environment.json", "runs.csv", "intervals.csv"] {
         let line = format!("- ⚠ {file}: there is no such file\n");
         assert!(report.markdown.contains(&line), "{}", report.markdown);
         assert!(report.terminal.contains(&line), "{}", report.terminal);
@@ -124,6 +161,37 @@ fn an_empty_directory_gets_a_report_that_says_what_is_missing() {
 
     let absent = report::write(&dir.path().join("absent")).unwrap_err();
     assert!(absent.to_string().contains("absent"), "{absent}");
+}
+
+/// Somebody's own report is not written over.
+#[test]
+fn a_directory_without_results_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = dir.path().join("report.md");
+    fs::write(&own, "mine").unwrap();
+    fs::create_dir(dir.path().join("chapters")).unwrap();
+    let told = report::write(dir.path()).unwrap_err().to_string();
+    let start = format!(
+        "{}: it is no result directory: there is none of runs.csv, suite.toml",
+        dir.path().display()
+    );
+    assert!(told.starts_with(&start), "{told}");
+    assert_eq!(fs::read_to_string(&own).unwrap(), "mine");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
+/// It can be shown where it cannot be written.
+#[test]
+fn a_report_that_cannot_be_written_is_there() {
+    let copy = copy("well");
+    let draft = report::draft(&[copy.path().to_owned()]).unwrap();
+    assert!(!copy.path().join("report.md").exists());
+    // No directory of this name can be made.
+    let file = copy.path().join("runs.csv");
+    let told = draft.write(&file).unwrap_err().to_string();
+    assert!(told.contains("runs.csv"), "{told}");
+    assert!(draft.report().terminal.contains("telegraft ×3"));
+    assert_eq!(&report::write(copy.path()).unwrap(), draft.report());
 }
 
 #[test]

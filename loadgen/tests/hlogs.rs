@@ -41,8 +41,20 @@ fn starts(log: &Hlog) -> Vec<u128> {
     intervals.map(|one| one.start.as_millis()).collect()
 }
 
+/// Without the directory, which is another one each time.
 fn problems(log: &Hlog) -> Vec<String> {
-    log.problems.iter().map(ToString::to_string).collect()
+    log.problems.iter().map(told).collect()
+}
+
+/// From the file's name on.
+fn told(what: impl ToString) -> String {
+    let text = what.to_string();
+    let at = text.find("other.hlog").unwrap();
+    assert!(
+        text[..at].ends_with('/'),
+        "it is told as it was given: {text}"
+    );
+    text[at..].to_owned()
 }
 
 #[test]
@@ -171,14 +183,14 @@ fn what_is_said_twice_or_late_is_told() {
     assert_eq!(
         problems(&log),
         [
-            "latency/other.hlog:3: a second StartTime: the first one counts",
-            "latency/other.hlog:5: a BaseTime behind an interval counts for none",
-            "latency/other.hlog:6: its StartTime \"soon\" is no number of seconds",
+            "other.hlog:3: a second StartTime: the first one counts",
+            "other.hlog:5: a BaseTime behind an interval counts for none",
+            "other.hlog:6: its StartTime \"soon\" is no number of seconds",
         ]
     );
     let log = read(format!("1,1,0,{at}\n1e10,1,0,{at}\n1e18,1,0,{at}\n"));
     assert_eq!(starts(&log), [0, 9_999_999_999_000]);
-    let told = "latency/other.hlog:3: its timestamp is centuries after the file's start";
+    let told = "other.hlog:3: its timestamp is centuries after the file's start";
     assert_eq!(problems(&log), [told]);
 }
 
@@ -189,16 +201,14 @@ fn versions_up_to_ours_are_read() {
         let path = root.path().join("other.hlog");
         let text = format!("#[Histogram log format version {version}]\r\n");
         fs::write(&path, text).unwrap();
-        Hlog::read(&path)
-            .map(|log| log.problems)
-            .map_err(|error| error.to_string())
+        Hlog::read(&path).map(|log| log.problems).map_err(told)
     };
     for version in ["1.0", "1.00", "1.01", "1.2", "1.3"] {
         assert_eq!(log(version), Ok(Vec::new()), "{version}");
     }
     for version in ["1.4", "2.0", "0.9", "1", "", "x.y"] {
         let told = log(version).unwrap_err();
-        let start = format!("latency/other.hlog:1: log format {version} is unknown");
+        let start = format!("other.hlog:1: log format {version} is unknown");
         assert!(told.starts_with(&start), "{told}");
     }
 }
@@ -222,7 +232,7 @@ fn encodings_that_are_not_read_are_named() {
         assert_eq!(
             line(&bytes),
             format!(
-                "latency/other.hlog:1: the histogram is encoded as {name}: V2 of whole numbers is \
+                "other.hlog:1: the histogram is encoded as {name}: V2 of whole numbers is \
                  read alone"
             )
         );
@@ -246,6 +256,32 @@ fn encodings_that_are_not_read_are_named() {
         "{:?}",
         problems(&log)
     );
+}
+
+/// Its counts alone would take 48 MiB.
+#[test]
+fn a_histogram_of_absurd_bounds_is_told() {
+    let line = |digits: u8, high: u64| {
+        let mut histogram = Histogram::<u64>::new_with_bounds(1, high, digits).unwrap();
+        histogram.record(77).unwrap();
+        let mut bytes = Vec::new();
+        let mut serializer = V2DeflateSerializer::new();
+        serializer.serialize(&histogram, &mut bytes).unwrap();
+        format!("1.0,1.0,77,{}\n", STANDARD.encode(bytes))
+    };
+    let absurd = line(5, u64::MAX);
+    assert!(absurd.len() < 120);
+    let hour_in_nanoseconds = line(5, 3_600_000_000_000);
+    let log = read(format!("{absurd}{hour_in_nanoseconds}"));
+    let [problem] = &problems(&log)[..] else {
+        panic!("{:?}", log.problems);
+    };
+    assert!(
+        problem.starts_with("other.hlog:1: the histogram has room for 4")
+            && problem.ends_with("MiB of counts, and 32 MiB are read at most"),
+        "{problem}"
+    );
+    assert_eq!(log.intervals.len(), 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod bench;
 mod chat;
 mod cli;
+mod compare;
 mod crashes;
 mod damage;
 mod disk_full;

@@ -94,6 +94,13 @@ impl Section {
         self.blocks.extend(figures.into_iter().map(Block::Figure));
     }
 
+    pub(crate) fn code(&mut self, language: &'static str, text: impl Into<String>) {
+        self.blocks.push(Block::Code {
+            language,
+            text: text.into(),
+        });
+    }
+
     pub(crate) fn section(&mut self, section: Section) {
         if !section.is_empty() {
             self.sections.push(section);

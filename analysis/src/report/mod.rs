@@ -1,27 +1,43 @@
-//! The report of result directories: `report.md`, and a shorter text for the terminal.
+//! The report of result directories: `report.md`, its tables, and a shorter text for the terminal.
+//!
+//! What a report consists of is a document of sections, tables and figures; how that is written is
+//! another matter:
+//!
+//! | file | what |
+//! |---|---|
+//! | `design.rs`, `results/`, `original.rs`, `threats.rs`, `runs.rs`, `reproduce.rs` | the parts of a report, in its order |
+//! | `document.rs`, `table/`, `text.rs` | what they consist of |
+//! | `markdown.rs`, `terminal.rs`, `html.rs` | what it is written as |
 
-mod conditions;
-#[allow(dead_code, reason = "its users come next")]
-mod document;
-mod old_table;
+mod cells;
+mod design;
+pub(crate) mod document;
+mod figures;
+mod files;
+mod html;
+mod markdown;
 mod original;
 mod reproduce;
+mod results;
 mod runs;
-mod sections;
-#[allow(dead_code, reason = "its users come next")]
-mod table;
-#[allow(dead_code, reason = "its users come next")]
-mod text;
+pub(crate) mod table;
+mod terminal;
+pub(crate) mod text;
+mod threats;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use telegraft_loadgen::results::{ResultDir, ResultsError};
-
 use crate::AnalysisError;
-use crate::data::Data;
-use crate::summary::groups;
-use old_table::{Table, escape};
+use crate::data::{Data, Run};
+use crate::summary::{Group, groups};
+use document::{Block, Document, Section};
+use results::{
+    USUAL_REPLICAS, consistency, efficiency, failover, find_max, latency, replicas, settings,
+    speed, stages,
+};
+use runs::why_not;
+use table::MARK;
+use text::Text;
 
 /// A report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +48,8 @@ pub struct Report {
     pub terminal: String,
 }
 
-/// Writes `report.md` into the result directory `path`, from its files alone.
+/// Writes the report of the result directory `path` into it, from its files alone: `report.md`,
+/// `report.html`, each table under `tables/` and each plot under `plots/`.
 ///
 /// Files that are missing or bad are named in it, with line and reason; the rest is reported.
 ///
@@ -42,8 +59,8 @@ pub fn write(path: &Path) -> Result<Report, AnalysisError> {
     write_all(&[path.to_owned()], path)
 }
 
-/// Writes `report.md` into `out`, which is made if it is absent: one report over the result
-/// directories `paths`. A directory that is none and holds some stands for these.
+/// The same into `out`, which is made if it is absent: one report over the result directories
+/// `paths`. A directory that is none and holds some stands for these.
 ///
 /// Shares of one run (equal nonce of the suite, run id, configuration, trial and seed, and
 /// `shard` 1/n to n/n) are put together exactly.
@@ -51,122 +68,323 @@ pub fn write(path: &Path) -> Result<Report, AnalysisError> {
 /// # Errors
 /// As those of [`write()`].
 pub fn write_all(paths: &[PathBuf], out: &Path) -> Result<Report, AnalysisError> {
-    let report = compose(&Data::read(paths)?);
-    fs::create_dir_all(out).map_err(|source| ResultsError::Io {
-        action: "make",
-        path: out.to_owned(),
-        source,
-    })?;
-    ResultDir::open(out)?.write("report.md", report.markdown.as_bytes())?;
-    Ok(report)
+    let draft = draft(paths)?;
+    draft.write(out)?;
+    Ok(draft.report)
 }
 
-fn compose(data: &Data) -> Report {
-    let groups = groups(data);
-    let findings = sections::findings(data, &groups);
-    let conditions = conditions::conditions(data);
-    let throughput = sections::throughput(&groups);
-    let latency = sections::latency(&groups, "");
-    let service = sections::service(&groups);
-    let open = sections::open(&groups);
-    let original = original::compare(&groups);
-    let slos = runs::slos(data);
-    let failover = runs::failover(data);
-    let shards = runs::shards(data);
-    let directories = runs::directories(data);
-    let validity = runs::validity(data);
-    let all_runs = runs::runs(data);
-    let left_out = sections::left_out(&groups);
-
-    let mut markdown = format!("# {}\n", escape(&sections::title(data)));
-    let mut part = |title: &str, text: String| {
-        if !text.trim().is_empty() {
-            markdown += &format!("\n## {title}\n\n{}\n", text.trim_end());
-        }
-    };
-    let noted = |note: &str, table: &Table| format!("{note}\n{}", table.markdown());
-    // What the marks in a table of groups stand for.
-    let grouped = |note: &str, table: &Table| {
-        let text = noted(note, table);
-        match left_out.is_empty() {
-            true => text,
-            false => format!("{text}\n{}\n", escape(&left_out)),
-        }
-    };
-    let optional = |note: &str, table: &Option<Table>| {
-        table.as_ref().map_or(String::new(), |t| noted(note, t))
-    };
-    let optional_grouped = |note: &str, table: &Option<Table>| {
-        table.as_ref().map_or(String::new(), |t| grouped(note, t))
-    };
-    part("Findings", bullets(&findings, escape));
-    part("What is missing", sections::missing(data, escape));
-    part("Directories", optional("", &directories));
-    part("Shards", optional(runs::SHARDS_NOTE, &shards));
-    part("Conditions", conditions.markdown());
-    if !throughput.is_empty() {
-        part(
-            "Throughput",
-            grouped(sections::THROUGHPUT_NOTE, &throughput),
-        );
-        part("Latency", grouped(sections::LATENCY_NOTE, &latency));
-    }
-    part("Open loop", optional_grouped(sections::OPEN_NOTE, &open));
-    part(
-        "Service time",
-        optional_grouped(sections::SERVICE_NOTE, &service),
-    );
-    part("SLOs", optional(runs::SLO_NOTE, &slos));
-    if !original.is_empty() {
-        let text = format!("{}{}", original::NOTE, original::markdown(&original));
-        part("Beside the original", text);
-    }
-    part("Fail-over", optional(runs::FAILOVER_NOTE, &failover));
-    if !all_runs.is_empty() {
-        part(
-            "Audit and verdict of every run",
-            noted(runs::RUNS_NOTE, &all_runs),
-        );
-    }
-    part("Validity", optional(runs::VALIDITY_NOTE, &validity));
-    part("How to reproduce", reproduce::reproduce(data));
-
-    let mut terminal = format!("{}\n", old_table::one_line(&sections::title(data)));
-    let mut part = |text: String| {
-        if !text.trim().is_empty() {
-            terminal += &format!("\n{}\n", text.trim_end());
-        }
-    };
-    let titled = |title: &str, table: &Option<Table>| {
-        let text = table.as_ref().map(|t| format!("{title}\n{}", t.terminal()));
-        text.unwrap_or_default()
-    };
-    part(conditions::line(data));
-    part(titled("Directories", &directories));
-    part(titled("Shards", &shards));
-    if !throughput.is_empty() {
-        part(format!("Throughput\n{}", throughput.terminal()));
-        part(format!("Response time\n{}", latency.terminal()));
-    }
-    part(titled("Open loop (ms)", &open));
-    part(titled("Service time", &service));
-    part(titled("SLOs", &slos));
-    if !original.is_empty() {
-        let text = original::terminal(&original);
-        part(format!(
-            "Beside the original (ms; it ran on another machine)\n{text}"
-        ));
-    }
-    part(titled("Fail-over", &failover));
-    part(bullets(&findings, old_table::one_line));
-    part(bullets(&runs::invalid(data), old_table::one_line));
-    part(sections::missing(data, old_table::one_line));
-    Report { markdown, terminal }
+/// A report that is not written yet: it can be shown even where it cannot be written.
+#[derive(Debug)]
+pub struct Draft {
+    document: Document,
+    report: Report,
 }
 
-fn bullets(sentences: &[String], escape: impl Fn(&str) -> String) -> String {
-    sentences
-        .iter()
-        .map(|sentence| format!("- {}\n", escape(sentence)))
-        .collect()
+/// The report of the result directories `paths`, of which no file is written.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn draft(paths: &[PathBuf]) -> Result<Draft, AnalysisError> {
+    let data = Data::read(paths)?;
+    let context = Context::new(&data);
+    let document = compose(&context);
+    let report = Report {
+        markdown: markdown::markdown(&document),
+        terminal: terminal::terminal(&context, &document, &findings(&context)),
+    };
+    Ok(Draft { document, report })
+}
+
+impl Draft {
+    /// What it says.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Writes its files into `out`, which is made if it is absent. Tables and plots that an
+    /// earlier report left there and this one has not, are removed.
+    ///
+    /// # Errors
+    /// When a directory cannot be made, or a file not be written or removed.
+    pub fn write(&self, out: &Path) -> Result<(), AnalysisError> {
+        files::write(&self.document, &self.report.markdown, out)?;
+        Ok(())
+    }
+}
+
+/// The report of what was read, as a document.
+pub(crate) fn document(data: &Data) -> Document {
+    compose(&Context::new(data))
+}
+
+/// What the parts of a report are made from.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) data: &'a Data,
+    pub(crate) groups: Vec<Group<'a>>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(data: &'a Data) -> Self {
+        Context {
+            data,
+            groups: groups(data),
+        }
+    }
+
+    /// A caption, with the conditions of the runs that it tells of behind it.
+    pub(crate) fn caption_of(&self, text: &str, runs: &[&Run]) -> Text {
+        let caption = Text::parse(text);
+        match design::conditions(self.data, runs).as_str() {
+            "" => caption,
+            conditions => caption.then(Text::plain(format!(" Conditions: {conditions}."))),
+        }
+    }
+
+    /// The same for a table or plot of some groups: their valid runs, or all where none is.
+    pub(crate) fn caption(&self, text: &str, groups: &[&Group<'_>]) -> Text {
+        let all = || groups.iter().flat_map(|group| group.runs.iter().copied());
+        let mut runs: Vec<&Run> = all().filter(|run| run.valid()).collect();
+        if runs.is_empty() {
+            runs = all().collect();
+        }
+        self.caption_of(text, &runs)
+    }
+
+    /// All groups.
+    pub(crate) fn all(&self) -> Vec<&Group<'a>> {
+        self.groups.iter().collect()
+    }
+
+    /// The trials that tables of configurations leave out, and why: what their marks stand for.
+    pub(crate) fn left_out(&self) -> Vec<Text> {
+        let runs = self.groups.iter().flat_map(|group| &group.runs);
+        let invalid: Vec<String> = runs
+            .filter(|run| !run.valid())
+            .map(|run| format!("{} ({})", run.name, why_not(run)))
+            .collect();
+        match invalid.is_empty() {
+            true => Vec::new(),
+            false => vec![Text::plain(format!(
+                "{MARK} Not counted: {}.",
+                invalid.join(", ")
+            ))],
+        }
+    }
+
+    /// The configuration of each workload that findings are told of: ours, of the usual number of
+    /// replicas, as far as there is one.
+    pub(crate) fn usual_groups(&self) -> Vec<&Group<'a>> {
+        let mut workloads: Vec<&str> = Vec::new();
+        let mut found: Vec<&Group<'_>> = Vec::new();
+        for group in self.groups.iter().filter(|group| !group.is_null()) {
+            let workload = group.any().workload.as_str();
+            if workloads.contains(&workload) {
+                continue;
+            }
+            workloads.push(workload);
+            let of_workload = |g: &&&Group<'_>| g.any().workload == workload && !g.is_null();
+            let rank = |g: &Group<'_>| {
+                let (row, ours) = (g.any(), g.any().system == "telegraft");
+                (!ours, row.replicas != USUAL_REPLICAS)
+            };
+            // The first of equals.
+            let all: Vec<&Group<'_>> = self.groups.iter().collect();
+            found.extend(
+                all.iter()
+                    .filter(of_workload)
+                    .copied()
+                    .min_by_key(|g| rank(g)),
+            );
+        }
+        found
+    }
+}
+
+/// What the numbers say, in short.
+fn findings(context: &Context<'_>) -> Vec<Text> {
+    let mut found = threats::warnings(context);
+    found.extend(consistency::findings(context));
+    found.extend(speed::findings(context));
+    found.extend(latency::open_findings(context));
+    found.extend(replicas::findings(context));
+    found.extend(settings::findings(context));
+    found.extend(failover::findings(context));
+    found
+}
+
+/// Suite and time.
+fn title(data: &Data) -> String {
+    let environment = data.sources.iter().find_map(|s| s.environment.as_ref());
+    let started_at = match (environment, data.runs.first()) {
+        (Some(environment), _) => Some(&environment.started_at),
+        (None, Some(run)) => Some(&run.any().started_at),
+        (None, None) => None,
+    };
+    let mut title = "Telegraft".to_owned();
+    let mut suites: Vec<&str> = Vec::new();
+    for run in &data.runs {
+        if !suites.contains(&run.any().suite.as_str()) {
+            suites.push(&run.any().suite);
+        }
+    }
+    match suites.as_slice() {
+        [] => {}
+        [one] => title += &format!(": suite {one}"),
+        several => title += &format!(": suites {}", several.join(", ")),
+    }
+    if let Some(started_at) = started_at {
+        title += &format!(", {started_at}");
+    }
+    if data.sources.len() > 1 {
+        title += &format!(", {} directories", data.sources.len());
+    }
+    title
+}
+
+/// How runs of `telegraft bench` are made.
+const FRESH: &str = "\
+Each run starts a fresh cluster of real processes, makes the users, rooms and members of its \
+workload, loads it for the warm-up and then for the time that counts, and audits every replica.";
+
+/// How those of `telegraft load` are.
+const STANDING: &str = "\
+These runs loaded a cluster that was up already: users, rooms and members of the workload were made, \
+the warm-up went by, then came the time that counts, and every replica was audited as far as it could be \
+reached. Where the cluster ran and how its logs were kept, the files do not say.";
+
+const METHOD: [&str; 4] = [
+    "*Response time* counts from the moment when an operation was due, *service time* from the moment \
+     when a connection took it up. In a closed loop a client's next operation is due when its last is \
+     answered, and the two are one; in an open loop operations are due at times of their own, however \
+     long others take, so that a stall shows in all that was due meanwhile.",
+    "Trials are put together in two ways. *Pooled*: the latencies of all valid trials counted as one, \
+     percentiles taken from the sum: what users of all of them met. *Typical trial*: the geometric mean \
+     of the trials' values, with its 95 % interval by Student's t on the logarithm: how well that mean is \
+     known. Single trials scatter more than it (least–greatest). Ratios have Welch's interval on the \
+     logarithm. Fewer than three trials have no interval.",
+    "`null` is the same HTTP server, parsing the same requests and answering in equal shape and size, \
+     with no consensus and no log behind it: the ceiling that HTTP and the generator set on this machine.",
+    "Numbers have the digits that their interval is worth (two significant digits of half its width), \
+     or three where there is none.",
+];
+
+/// The whole report: its order is that of the original's outline.
+fn compose(context: &Context<'_>) -> Document {
+    let data = context.data;
+    let mut document = Document {
+        title: title(data),
+        lead: Vec::new(),
+        sections: Vec::new(),
+    };
+    let conditions = design::conditions(data, &data.runs.iter().collect::<Vec<_>>());
+    if !conditions.is_empty() {
+        document
+            .lead
+            .push(Block::Paragraph(Text::plain(conditions)));
+    }
+    let mut short = Section::new("findings", "In short");
+    short.list(findings(context));
+    document.section(short);
+    document.section(experiments(context));
+    document.section(outcome(context));
+
+    let mut threats = Section::new("threats", "Threats to validity");
+    threats.warnings(threats::warnings(context));
+    threats.list(threats::limits(context));
+    let mut missing = Section::new("missing", "What is missing");
+    let problems = data.problems.iter();
+    missing.warnings(problems.map(|p| markdown::warning(p.to_string())).collect());
+    threats.section(missing);
+    let mut validity = Section::new("validity", "What runs are judged by");
+    validity.table(runs::validity(context));
+    threats.section(validity);
+    document.section(threats);
+
+    document.section(reproduce::section(context));
+    let mut all = Section::new("runs", "Audit and verdict of every run");
+    all.table(runs::runs(context));
+    document.section(all);
+    document
+}
+
+/// What was run, on what, how.
+fn experiments(context: &Context<'_>) -> Section {
+    let mut section = Section::new("design", "Design of the evaluation experiments");
+    let mut what = Section::new("configurations", "What was run");
+    what.blocks
+        .extend(design::extent(context).map(Block::Paragraph));
+    what.table(design::configurations(context));
+    what.table(runs::directories(context.data));
+    what.table(runs::shards(context.data));
+    section.section(what);
+    let mut on_what = Section::new("environment", "On what");
+    on_what.table(design::environment(context.data));
+    section.section(on_what);
+    let mut how = Section::new("method", "How");
+    let standing = |run: &&Run| run.standing();
+    if context.data.runs.iter().any(|run| !standing(&run)) {
+        how.paragraph(Text::parse(FRESH));
+    }
+    if context.data.runs.iter().any(|run| standing(&run)) {
+        how.paragraph(Text::parse(STANDING));
+    }
+    for text in METHOD {
+        how.paragraph(Text::parse(text));
+    }
+    section.section(how);
+    section
+}
+
+/// The questions, one by one.
+fn outcome(context: &Context<'_>) -> Section {
+    let mut section = Section::new("results", "Results of the evaluation experiments");
+    let mut part = Section::new("consistency", "Are all replicas consistent?");
+    part.list(consistency::findings(context));
+    part.table(consistency::table(context));
+    part.figures(figures::lags(context));
+    section.section(part);
+
+    let mut part = Section::new("speed", "Speed");
+    part.list(speed::findings(context));
+    part.table(speed::throughput(context));
+    part.table(efficiency::table(context));
+    part.figures(figures::timelines(context));
+    part.table(find_max::table(context));
+    section.section(part);
+
+    let mut part = Section::new("latency", "Latency");
+    part.list(latency::findings(context));
+    part.table(latency::response(context));
+    part.table(latency::typical(context));
+    part.table(latency::open(context));
+    part.table(latency::service(context));
+    part.figures(figures::percentiles(context));
+    part.figures(figures::offered(context));
+    part.table(stages::table(context));
+    part.figures(figures::stage_means(context));
+    part.table(runs::slos(context));
+    section.section(part);
+
+    let mut part = Section::new("replicas", "Number of replicas");
+    part.list(replicas::findings(context));
+    part.figures(figures::replicas(context));
+    part.table(replicas::table(context));
+    section.section(part);
+
+    let mut part = Section::new("settings", "Workload and settings");
+    part.list(settings::findings(context));
+    part.table(settings::table(context));
+    part.table(settings::read_modes(context));
+    section.section(part);
+
+    let mut part = Section::new("failover", "Fail-over");
+    part.list(failover::findings(context));
+    part.table(failover::table(context));
+    section.section(part);
+
+    let mut part = Section::new("original", "Beside the original");
+    part.table(original::table(context));
+    section.section(part);
+    section
 }

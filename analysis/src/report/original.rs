@@ -1,12 +1,14 @@
 //! What the original Telegraft published, beside what is measured here.
 
-use telegraft_loadgen::results::{LatencyUs, RunRow};
+use telegraft_loadgen::results::RunRow;
 
-use super::old_table::{Align, Table, escape};
+use super::Context;
+use super::cells;
 use super::runs::why_not;
-use super::sections::{MARK, UNKNOWN, printed};
-use crate::data::{ALL, Run, missed};
-use crate::number::{count, group, plain, sig3, spread};
+use super::table::{Cell, Column, MARK, Table};
+use super::text::Text;
+use crate::data::{ALL, Run, missed, sum};
+use crate::number::{Number, spread};
 use crate::summary::{Group, pooled};
 
 /// The figures, with where they are from.
@@ -18,48 +20,35 @@ const PREFIX: &str = "original-";
 /// The targets that it names.
 const TARGETS: [&str; 6] = ["40", "50", "80", "100", "130", "stress"];
 
-/// How many numbers stand behind what a row is called.
-const NUMBERS: usize = 9;
+/// How many published numbers stand in a row.
+const NUMBERS: usize = 8;
 
-/// How many of them have room in a terminal.
-const NUMBERS_IN_TERMINAL: usize = 8;
+const CAPTION: &str = "\
+Beside the original. *Original*: Scala, Akka and gRPC under Gatling, its own published run of \
+2023-02-22: all replicas by docker-compose on one laptop, the journal in memory, reads served locally \
+(stale), 100 closed-loop users that each read, then send. *Here*: a log on disk with fdatasync before \
+a write is acknowledged, reads linearizable, this machine, unless the configuration says otherwise. \
+The two machines differ: the figures stand beside each other, and the gap between them is no \
+speed-up.";
 
-pub(super) const NOTE: &str = "\
-*Original*: Scala, Akka and gRPC under Gatling, its own published run of 2023-02-22: all replicas \
-by docker-compose on one laptop, the journal in memory, reads served locally (stale), 100 \
-closed-loop users that each read, then send. *Here*: a log on disk with fdatasync before a write \
-is acknowledged, reads linearizable, this machine, unless the conditions above say otherwise. The \
-two machines differ: the figures stand beside each other, and the gap between them is no speed-up.\n\n\
-Rates and latencies are of reads and sends together, latencies in milliseconds. The original's \
-rates count failed requests too, its latencies as well; ours count what succeeded per second, and \
-what failed, is unknown or never finished is `failed`, and counts in percentiles as slower than all. Ours are the \
-valid trials: medians of rates and means, percentiles and counts of all trials together. Where no \
-trial is valid, they are those of the invalid ones, marked ⚠. A cell is empty where the original \
-published nothing.\n";
+const NOTE: &str = "\
+Rates and latencies are of reads and sends together. The original's rates count failed requests \
+too, its latencies as well; ours count what succeeded per second, and what failed, is unknown or \
+never finished is `failed`, and counts in percentiles as slower than all. Ours are the valid trials: \
+medians of rates and means, percentiles and counts of all trials together. Where no trial is valid, \
+there are none. A cell is empty where the original published nothing.";
 
 /// One published line.
 #[derive(Debug, PartialEq)]
 struct Published {
     replicas: usize,
     target: &'static str,
-    /// What stands below [`HEADS`], from the rate achieved on: as it was published.
-    numbers: [&'static str; NUMBERS - 1],
-}
-
-/// A workload of the original on so many replicas.
-pub(super) struct Compared {
-    workload: String,
-    replicas: usize,
-    /// Whether the original published this.
-    published: bool,
-    /// The original's row and ours: who it is, then [`NUMBERS`] numbers.
-    rows: Vec<(String, [String; NUMBERS])>,
-    /// Why ours are marked, if they are.
-    marks: Vec<String>,
+    /// From the rate achieved on: as it was published.
+    numbers: [&'static str; NUMBERS],
 }
 
 /// The columns of the file that are shown.
-const COLUMNS: [&str; NUMBERS - 1] = [
+const COLUMNS: [&str; NUMBERS] = [
     "achieved_per_s",
     "mean_ms",
     "p50_ms",
@@ -91,111 +80,117 @@ fn published() -> Vec<Published> {
         .collect()
 }
 
-/// The workloads of the original among the groups, by target and replicas.
-pub(super) fn compare(groups: &[Group<'_>]) -> Vec<Compared> {
+/// Every workload of the original that was run, beside what was published of it.
+pub(super) fn table(context: &Context<'_>) -> Table {
+    let columns = [
+        Column::text("workload", "workload"),
+        Column::text("replicas", "replicas"),
+        Column::text("system", "system"),
+        Column::number("offered_per_s", "offered", "ops/s"),
+        Column::number("achieved_per_s", "achieved", "ops/s"),
+        Column::number("mean_ms", "mean", "ms"),
+        Column::number("p50_ms", "p50", "ms"),
+        Column::number("p95_ms", "p95", "ms"),
+        Column::number("p99_ms", "p99", "ms"),
+        Column::number("max_ms", "max", "ms"),
+        Column::number("failed", "failed", ""),
+        Column::number("requests", "requests", "").page_only(),
+    ];
     let published = published();
-    let mut found: Vec<Compared> = Vec::new();
+    let mut table = Table::new("original", Text::parse(CAPTION), &columns);
     for target in TARGETS {
         let name = format!("{PREFIX}{target}");
         let of_target = |g: &&Group<'_>| g.any().workload == name && !g.is_null();
-        for group in groups.iter().filter(of_target) {
+        let mut told: Option<usize> = None;
+        for group in context.groups.iter().filter(of_target) {
             let replicas = group.any().replicas;
-            let same = |c: &&mut Compared| c.workload == name && c.replicas == replicas;
-            let compared = match found.iter_mut().find(same) {
-                Some(compared) => compared,
-                None => {
-                    let line = published
-                        .iter()
-                        .find(|p| p.target == target && p.replicas == replicas);
-                    found.push(Compared {
-                        workload: name.clone(),
-                        replicas,
-                        published: line.is_some(),
-                        rows: vec![("original".to_owned(), theirs(line))],
-                        marks: Vec::new(),
-                    });
-                    found.last_mut().expect("it was pushed just now")
+            let line = published
+                .iter()
+                .find(|line| line.target == target && line.replicas == replicas);
+            if told != Some(replicas) {
+                table.row(row(&name, replicas, "original", theirs(line)));
+                told = Some(replicas);
+                if line.is_none() {
+                    table.notes.push(Text::plain(format!(
+                        "The original published nothing for {name} with {replicas} replicas."
+                    )));
                 }
-            };
-            compared.add(group);
+            }
+            let runs: Vec<&Run> = group.valid().collect();
+            let mark = if runs.is_empty() { "⚠ " } else { "" };
+            let who = format!("{mark}here{}", group.label);
+            table.row(row(&name, replicas, &who, ours(group, &runs)));
+            let left_out = group.runs.iter().filter(|run| !run.valid());
+            let notes = left_out.map(|run| format!("{MARK} {}: {}", run.name, why_not(run)));
+            table.notes.extend(notes.map(Text::plain));
         }
     }
-    found
+    table.notes.insert(0, Text::parse(NOTE));
+    table
 }
 
-impl Compared {
-    fn add(&mut self, group: &Group<'_>) {
-        let mut runs: Vec<&Run> = group.valid().collect();
-        let valid = !runs.is_empty();
-        if !valid {
-            runs.clone_from(&group.runs);
-        }
-        let mut who = format!("here{}", group.label);
-        if !valid {
-            who = format!("{MARK} {who}");
-        }
-        self.rows.push((who, ours(group, &runs)));
-        let left_out = group.runs.iter().filter(|run| !run.valid());
-        self.marks
-            .extend(left_out.map(|run| format!("{MARK} {}: {}", run.name, why_not(run))));
-    }
-
-    fn title(&self) -> String {
-        let replicas = match self.replicas {
-            1 => "1 replica".to_owned(),
-            n => format!("{n} replicas"),
-        };
-        format!("{}, {replicas}", self.workload)
-    }
-
-    fn not_published(&self) -> String {
-        format!("The original published nothing for {}.", self.title())
-    }
-}
-
-fn theirs(line: Option<&Published>) -> [String; NUMBERS] {
-    let Some(line) = line else {
-        return Default::default();
-    };
-    let mut cells = vec![offered(line.target.parse().ok())];
-    cells.extend(line.numbers.map(group));
+fn row(workload: &str, replicas: usize, who: &str, numbers: [Cell; NUMBERS + 1]) -> Vec<Cell> {
+    let mut cells = vec![
+        Cell::text(workload),
+        Cell::text(replicas.to_string()),
+        Cell::text(who),
+    ];
+    cells.extend(numbers);
     cells
-        .try_into()
-        .expect("it is one more than there are columns")
 }
 
-fn ours(group: &Group<'_>, runs: &[&Run]) -> [String; NUMBERS] {
+/// The published figures, with the digits that they were published with.
+fn theirs(line: Option<&Published>) -> [Cell; NUMBERS + 1] {
+    let Some(line) = line else {
+        return std::array::from_fn(|_| Cell::Unknown);
+    };
+    let number = |text: &&str| {
+        let decimals = text.split_once('.').map_or(0, |(_, digits)| digits.len());
+        text.parse().map_or(Cell::Unknown, |value| {
+            let decimals = i32::try_from(decimals).unwrap_or(0);
+            Cell::Number(Number { value, decimals })
+        })
+    };
+    let mut numbers = line.numbers.iter().map(number);
+    std::array::from_fn(|at| match at {
+        0 => offered(line.target.parse().ok()),
+        _ => numbers.next().unwrap_or(Cell::Unknown),
+    })
+}
+
+fn ours(group: &Group<'_>, runs: &[&Run]) -> [Cell; NUMBERS + 1] {
     let all: Vec<_> = runs.iter().filter_map(|run| row_of_all(run)).collect();
-    let median = |values: &mut dyn Iterator<Item = f64>| spread(values).map(|s| s.median);
-    let text = |value: Option<f64>| value.map_or(UNKNOWN.to_owned(), sig3);
+    let median = |values: &mut dyn Iterator<Item = f64>| {
+        Cell::number(spread(values).map(|spread| spread.median))
+    };
     let op = all.first().map_or(ALL, |row| row.op.as_str());
     let latencies = pooled(runs, op, "");
-    let at = |per_mille| {
-        let found = latencies.as_ref().map(|l| l.at(per_mille));
-        printed(found.unwrap_or(LatencyUs::None))
+    let at = |per_mille| match &latencies {
+        Some(latencies) => cells::pooled(Some(latencies), per_mille),
+        None => Cell::Unknown,
     };
     let means = &mut all.iter().filter_map(|row| row.response_mean_us);
-    let lost: u64 = runs.iter().map(|run| run.total(missed)).sum();
-    let due: u64 = runs
-        .iter()
-        .map(|run| run.total(|row| row.ok + missed(row)))
-        .sum();
+    let count = |count: &dyn Fn(&RunRow) -> u64| match runs {
+        [] => Cell::Unknown,
+        runs => Cell::count(sum(runs.iter().map(|run| run.total(count)))),
+    };
     [
         offered(group.any().target_rate_per_s),
-        text(median(&mut runs.iter().map(|run| run.ok_per_s()))),
-        text(median(&mut means.map(|us| us / 1000.0))),
+        median(&mut runs.iter().map(|run| run.ok_per_s())),
+        median(&mut means.map(|us| us / 1000.0)),
         at(500),
         at(950),
         at(990),
         at(1000),
-        count(lost),
-        count(due),
+        count(&missed),
+        count(&|row| row.ok.saturating_add(missed(row))),
     ]
 }
 
 /// A closed loop has no rate: it takes what it gets.
-fn offered(rate: Option<f64>) -> String {
-    rate.map_or("closed loop".to_owned(), plain)
+fn offered(rate: Option<f64>) -> Cell {
+    let number = |rate| Cell::Number(Number::setting(rate));
+    rate.map_or_else(|| Cell::text("closed loop"), number)
 }
 
 /// The row of all operations; of a run with a single operation, that one's.
@@ -204,58 +199,6 @@ fn row_of_all(run: &Run) -> Option<&RunRow> {
         [only] => Some(only),
         _ => None,
     })
-}
-
-const HEADS: [(&str, Align); NUMBERS] = [
-    ("offered /s", Align::Right),
-    ("achieved /s", Align::Right),
-    ("mean", Align::Right),
-    ("p50", Align::Right),
-    ("p95", Align::Right),
-    ("p99", Align::Right),
-    ("max", Align::Right),
-    ("failed", Align::Right),
-    ("requests", Align::Right),
-];
-
-/// A table for each workload and number of replicas.
-pub(super) fn markdown(compared: &[Compared]) -> String {
-    let mut text = String::new();
-    for one in compared {
-        let mut table = Table::new(&[&[("", Align::Left)], HEADS.as_slice()].concat());
-        for (who, numbers) in &one.rows {
-            table.row([std::slice::from_ref(who), numbers.as_slice()].concat());
-        }
-        text += &format!("\n### {}\n\n{}", escape(&one.title()), table.markdown());
-        if !one.published {
-            text += &format!("\n{}\n", escape(&one.not_published()));
-        }
-        for mark in &one.marks {
-            text += &format!("\n{}\n", escape(mark));
-        }
-    }
-    text
-}
-
-/// All in one table.
-pub(super) fn terminal(compared: &[Compared]) -> String {
-    let first = [
-        ("workload", Align::Left),
-        ("replicas", Align::Right),
-        ("", Align::Left),
-    ];
-    let mut table = Table::new(&[first.as_slice(), &HEADS[..NUMBERS_IN_TERMINAL]].concat());
-    for one in compared {
-        for (who, numbers) in &one.rows {
-            let first = [one.workload.clone(), one.replicas.to_string(), who.clone()];
-            table.row([first.as_slice(), &numbers[..NUMBERS_IN_TERMINAL]].concat());
-        }
-    }
-    let mut text = table.terminal();
-    for one in compared.iter().filter(|one| !one.published) {
-        text += &format!("{}\n", one.not_published());
-    }
-    text
 }
 
 #[cfg(test)]

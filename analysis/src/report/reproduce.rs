@@ -1,11 +1,15 @@
 //! How to get the results again.
 
-use super::old_table::escape;
-use crate::data::{Data, Source};
+use super::Context;
+use super::document::Section;
+use super::text::Text;
+use crate::data::Source;
 use crate::number::plain;
 
 /// The command, and the suites that it needs: each once, with the directories that have it.
-pub(super) fn reproduce(data: &Data) -> String {
+pub(super) fn section(context: &Context<'_>) -> Section {
+    let mut section = Section::new("reproduce", "How to reproduce");
+    let data = context.data;
     let mut suites: Vec<(&Source, Vec<&str>)> = Vec::new();
     for source in &data.sources {
         match suites
@@ -16,57 +20,78 @@ pub(super) fn reproduce(data: &Data) -> String {
             None => suites.push((source, vec![&source.name])),
         }
     }
-    let seconds: f64 = data
-        .runs
-        .iter()
-        .map(|run| run.any().warmup_s + run.any().duration_s)
-        .sum();
-    let takes = format!(
-        "It takes {} s of load in {} runs.",
+    let runs = data.runs.iter().map(|run| run.any());
+    let seconds: f64 = runs.map(|row| row.warmup_s + row.duration_s).sum();
+    section.paragraph(Text::plain(format!(
+        "It takes {} s of load in {} runs, and a second or two around each.",
         plain(seconds),
         data.runs.len()
-    );
-    let several = data.sources.len() > 1;
-    let mut text = String::new();
+    )));
     for (source, names) in &suites {
-        if several {
-            text += &format!("**{}**\n\n", escape(&names.join(", ")));
-        }
-        text += &of_suite(source, &takes);
-        text += "\n";
+        let of = match data.sources.len() {
+            1 => String::new(),
+            _ => format!("{}: ", names.join(", ")),
+        };
+        let Some(suite) = &source.suite else {
+            section.paragraph(Text::plain(format!(
+                "{of}suite.toml is missing, so the exact configuration is not known."
+            )));
+            continue;
+        };
+        let built = source.environment.as_ref().map_or(String::new(), |e| {
+            let revision = e.git_revision.as_ref();
+            let revision = revision.map_or(String::new(), |r| format!(" (revision {r})"));
+            format!(
+                " (it was telegraft {}{revision}, built with {})",
+                e.version, e.rustc
+            )
+        });
+        let command = command(context, source);
+        section.paragraph(Text::plain(of).then(Text::parse(command.preface)));
+        section.paragraph(Text::plain(format!("With the same build{built}:")));
+        section.code("sh", command.text);
+        section.code("toml", suite.trim_end());
     }
     if data.runs.iter().any(|run| run.shares.is_some()) {
-        text += "The shards ran at the same time against one cluster, each with its share.\n";
+        section.paragraph(Text::parse(
+            "The shards ran at the same time against one cluster, each with its share (`telegraft load \
+             --shard 1/4 --start-at TIME`): the command above makes all of the load with one generator.",
+        ));
     }
-    text
+    section
 }
 
-fn of_suite(source: &Source, takes: &str) -> String {
-    let Some(suite) = &source.suite else {
-        return "`suite.toml` is missing, so the exact configuration is not known.\n".to_owned();
-    };
-    let built = match &source.environment {
-        Some(e) => format!(
-            "With telegraft {}{}, built with {}, in this directory:",
-            escape(&e.version),
-            e.git_revision
-                .as_ref()
-                .map_or(String::new(), |revision| format!(
-                    " (revision {})",
-                    escape(revision)
-                )),
-            escape(&e.rustc)
-        ),
-        None => "In this directory:".to_owned(),
-    };
-    // A fence longer than any inside it.
-    let mut fence = "```".to_owned();
-    while suite.contains(&fence) {
-        fence.push('`');
+/// What is to be typed, and what is to be said before it.
+struct Command {
+    preface: &'static str,
+    text: &'static str,
+}
+
+/// What made a directory's results.
+fn command(context: &Context<'_>, source: &Source) -> Command {
+    let sources = &context.data.sources;
+    let at = sources.iter().position(|other| std::ptr::eq(other, source));
+    let mut runs = context
+        .data
+        .runs
+        .iter()
+        .filter(|run| Some(run.source) == at);
+    if !source.probes.is_empty() {
+        return Command {
+            preface: "A search for the highest rate of the workload in the suite.toml below (its limits \
+                      and steps are not in the files; each rate can be run alone).",
+            text: "telegraft bench suite.toml --rate RATE",
+        };
     }
-    format!(
-        "{built}\n\n```sh\ntelegraft bench suite.toml\n```\n\n\
-         {takes} `suite.toml`:\n\n{fence}toml\n{}\n{fence}\n",
-        suite.trim_end()
-    )
+    match runs.any(|run| run.standing()) {
+        true => Command {
+            preface: "It ran against a cluster that was up already. The same load on a fresh one, in a directory \
+                      with the suite.toml below (against one that is up: `telegraft load --target`).",
+            text: "telegraft bench suite.toml",
+        },
+        false => Command {
+            preface: "Run it in a directory with the suite.toml below.",
+            text: "telegraft bench suite.toml",
+        },
+    }
 }

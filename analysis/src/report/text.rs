@@ -84,11 +84,15 @@ impl Text {
     }
 }
 
-/// Text that Markdown takes for nothing else.
+/// Text that Markdown takes for nothing else, as GitHub reads it too: with formulas (`$`) and what
+/// is struck out (`~`).
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in one_line(text).chars() {
-        if matches!(c, '|' | '<' | '*' | '_' | '`' | '[' | '\\') {
+        if matches!(
+            c,
+            '|' | '<' | '*' | '_' | '`' | '[' | '\\' | '&' | '~' | '$'
+        ) {
             escaped.push('\\');
         }
         escaped.push(c);
@@ -117,5 +121,7 @@ mod tests {
         assert_eq!(text.terminal(), "the share of null, typical, 2 * 3*x*|");
         assert_eq!(Text::parse("a ` b").markdown(), "a \\` b");
         assert_eq!(Text::parse("**").markdown(), "\\*\\*");
+        let signs = Text::plain("&lt; ~~no~~ $x$ a\\b");
+        assert_eq!(signs.markdown(), "\\&lt; \\~\\~no\\~\\~ \\$x\\$ a\\\\b");
     }
 }

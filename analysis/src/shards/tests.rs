@@ -1,5 +1,6 @@
 //! Every column of a merged row, against the row that one generator would have written.
 
+use hdrhistogram::Histogram;
 use telegraft_loadgen::results::{SCHEMA_VERSION, latency_histogram};
 
 use super::*;
@@ -22,7 +23,7 @@ fn histogram(latencies: &[u64]) -> Histogram<u64> {
 }
 
 /// A run of sends alone with these latencies, service times half as long, and `failed` more.
-fn run(shard: &str, latencies: &[u64], failed: u64) -> Run {
+pub(crate) fn run(shard: &str, latencies: &[u64], failed: u64) -> Run {
     let response = histogram(latencies);
     let halves: Vec<u64> = latencies.iter().map(|us| us / 2).collect();
     let service = histogram(&halves);
@@ -57,7 +58,7 @@ fn run(shard: &str, latencies: &[u64], failed: u64) -> Run {
         unknown: 0,
         unfinished: 0,
         ok_per_s: per_s(response.len(), DURATION_S),
-        response_mean_us: Some(response.mean()),
+        response_mean_us: Some(Latencies::of(&response).mean_us()),
         response_p50_us: at(&response, 500),
         response_p90_us: at(&response, 900),
         response_p95_us: at(&response, 950),
@@ -81,13 +82,10 @@ fn run(shard: &str, latencies: &[u64], failed: u64) -> Run {
     };
     let tagged = [("send", response), ("send-service", service)];
     Run {
-        name: row.run_id.clone(),
-        rows: vec![row],
-        latencies: tagged.map(|(tag, h)| (tag.to_owned(), h)).into(),
-        start: None,
-        source: 0,
-        circumstances: 0,
-        shares: None,
+        latencies: tagged
+            .map(|(tag, h)| (tag.to_owned(), Latencies::of(&h)))
+            .into(),
+        ..Run::new(vec![row])
     }
 }
 
@@ -201,4 +199,34 @@ fn the_worst_of_each_column_is_told() {
     runs[0].rows[0].verdict = "invalid:of-a-later-version".to_owned();
     let (merged, _) = sum(&runs, shares());
     assert_eq!(merged.rows[0].verdict, "invalid:of-a-later-version");
+}
+
+/// A share that was not judged has nothing to tell.
+#[test]
+fn what_a_share_does_not_say_is_not_told() {
+    let mut runs = dealt(0);
+    for run in &mut runs[1..3] {
+        run.rows[0].slo.clear();
+        run.rows[0].steady.clear();
+    }
+    let (merged, _) = sum(&runs, shares());
+    assert_eq!((&*merged.rows[0].slo, &*merged.rows[0].steady), ("", ""));
+    runs[1].rows[0].steady = "not judged: it has faults".to_owned();
+    let (merged, _) = sum(&runs, shares());
+    assert_eq!(
+        merged.rows[0].steady,
+        "shard 2/4: not judged: it has faults"
+    );
+}
+
+#[test]
+fn rows_that_one_share_has_lost_are_lost() {
+    let mut runs = dealt(0);
+    let whole = Shares { of: 4, ..shares() };
+    let (merged, _) = sum(&runs, whole.clone());
+    assert!(merged.valid());
+    runs[3].lacking = vec![ALL.to_owned()];
+    let (merged, _) = sum(&runs, whole);
+    assert!(!merged.valid());
+    assert_eq!(merged.verdict(), "incomplete: its row \"all\" is missing");
 }

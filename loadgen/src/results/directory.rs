@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::environment::Environment;
 use super::error::{Problem, ResultsError};
-use super::hlog::{Hlog, HlogWriter};
+use super::hlog::{Hlog, HlogInterval, HlogRest, HlogWriter};
 use super::rows::{ClusterRow, EventRow, IntervalRow, RunRow, StageRow};
 use super::stream::{self, Scan};
 use super::table::{self, Row, Rows};
@@ -333,7 +333,21 @@ impl ResultDir {
     /// # Errors
     /// When it cannot be read at all; bad lines are told beside the good ones.
     pub fn read_total_hlog(&self, run_id: &str) -> Result<Hlog, ResultsError> {
-        Hlog::read(&self.hlog_path(run_id, ".total")?)
+        let path = self.hlog_path(run_id, ".total")?;
+        Hlog::read_named(&path, &hlog_name(&path))
+    }
+
+    /// The same, histogram by histogram, as [`Hlog::for_each`].
+    ///
+    /// # Errors
+    /// When it cannot be read at all; then `each` may have had some.
+    pub fn for_each_total_hlog(
+        &self,
+        run_id: &str,
+        each: impl FnMut(HlogInterval),
+    ) -> Result<HlogRest, ResultsError> {
+        let path = self.hlog_path(run_id, ".total")?;
+        Hlog::for_each_named(&path, &hlog_name(&path), each)
     }
 
     /// Reads `latency/<run_id>.hlog`.
@@ -341,7 +355,8 @@ impl ResultDir {
     /// # Errors
     /// When it cannot be read at all; bad lines are told beside the good ones.
     pub fn read_interval_hlog(&self, run_id: &str) -> Result<Hlog, ResultsError> {
-        Hlog::read(&self.hlog_path(run_id, "")?)
+        let path = self.hlog_path(run_id, "")?;
+        Hlog::read_named(&path, &hlog_name(&path))
     }
 
     fn hlog_path(&self, run_id: &str, kind: &str) -> Result<PathBuf, ResultsError> {
@@ -362,6 +377,12 @@ impl ResultDir {
             _ => ResultsError::io("read", &path)(error),
         })
     }
+}
+
+/// What a file of histograms is called in its result directory.
+fn hlog_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!("latency/{name}")
 }
 
 pub(super) fn sync_directory(path: &Path) -> Result<(), ResultsError> {

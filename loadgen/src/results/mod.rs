@@ -17,7 +17,8 @@ pub use directory::ResultDir;
 pub use environment::{BuildInfo, Environment, SyncTimes};
 pub use error::{Problem, ResultsError};
 pub use hlog::{
-    Hlog, HlogInterval, HlogWriter, MAX_LATENCY_US, SERVICE_SUFFIX, add, latency_histogram,
+    Hlog, HlogInterval, HlogRest, HlogWriter, MAX_LATENCY_US, SERVICE_SUFFIX, add,
+    latency_histogram,
 };
 pub use rows::{
     ClusterRef, ClusterRow, EventRow, IntervalRef, IntervalRow, LatencyUs, RunRow, StageRow,

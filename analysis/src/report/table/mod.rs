@@ -7,8 +7,17 @@
 //! | `csv.rs` | CSV, numbers with all digits that were measured |
 //! | `latex.rs` | LaTeX, with booktabs and siunitx |
 
+mod csv;
+mod files;
+mod json;
+mod latex;
 mod markdown;
+#[cfg(test)]
+mod samples;
 mod terminal;
+
+pub(crate) use files::files;
+pub(crate) use json::TableJson;
 
 use super::text::Text;
 use crate::number::Number;

@@ -136,6 +136,15 @@ pub struct Hlog {
     pub problems: Vec<Problem>,
 }
 
+/// What was read of a file beside its histograms.
+#[derive(Clone, Debug)]
+pub struct HlogRest {
+    /// As [`Hlog::start`].
+    pub start: Option<Duration>,
+    /// What was left out.
+    pub problems: Vec<Problem>,
+}
+
 /// One histogram.
 #[derive(Clone, Debug)]
 pub struct HlogInterval {

@@ -11,12 +11,16 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{DeserializeError, Deserializer};
 
 use super::line::{Interval, Line};
-use super::{Hlog, HlogInterval, VERSION};
+use super::{Hlog, HlogInterval, HlogRest, VERSION};
 use crate::results::error::{Problem, ResultsError};
 use crate::results::table::{lines, split_torn};
 
 /// Timestamps that are more than this before the `StartTime` count from it, in nanoseconds.
 const YEAR: i128 = 365 * 24 * 3600 * 1_000_000_000;
+
+/// The most that the counts of a histogram may take, in bytes. Five digits of an hour in nanoseconds
+/// take less; a line of 60 bytes can ask for more.
+const MAX_COUNTS_BYTES: usize = 32 << 20;
 
 /// Where the size of its words stands in the first four bytes of an encoded histogram
 /// (`AbstractHistogram` of the Java library, where the numbers below are from, too).
@@ -35,13 +39,40 @@ impl Hlog {
     /// # Errors
     /// When it cannot be read or is of a later version.
     pub fn read(path: &Path) -> Result<Self, ResultsError> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let file = format!("latency/{name}");
+        Hlog::read_named(path, &path.display().to_string())
+    }
+
+    /// The same; problems and errors call the file `name`.
+    pub(in crate::results) fn read_named(path: &Path, name: &str) -> Result<Self, ResultsError> {
+        let mut intervals = Vec::new();
+        let rest = Hlog::for_each_named(path, name, |interval| intervals.push(interval))?;
+        Ok(Hlog {
+            start: rest.start,
+            intervals,
+            problems: rest.problems,
+        })
+    }
+
+    /// Reads a file as [`Hlog::read`] does and gives each histogram to `each` when it is decoded,
+    /// so that one is in memory at a time: those of an hour's seconds are gigabytes.
+    ///
+    /// # Errors
+    /// As those of [`Hlog::read`]; `each` may have had some by then.
+    pub fn for_each(path: &Path, each: impl FnMut(HlogInterval)) -> Result<HlogRest, ResultsError> {
+        Hlog::for_each_named(path, &path.display().to_string(), each)
+    }
+
+    /// The same; problems and errors call the file `name`.
+    pub(in crate::results) fn for_each_named(
+        path: &Path,
+        name: &str,
+        mut each: impl FnMut(HlogInterval),
+    ) -> Result<HlogRest, ResultsError> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(ResultsError::unreadable(
-                    &file,
+                    name,
                     None,
                     "there is no such file",
                 ));
@@ -50,11 +81,10 @@ impl Hlog {
         };
         let (whole, torn) = split_torn(&bytes);
         let mut times = Times::default();
-        let mut intervals = Vec::new();
         let mut problems = Vec::new();
         let mut problem = |line: u64, reason: String| {
             problems.push(Problem {
-                file: file.clone(),
+                file: name.to_owned(),
                 line: Some(line),
                 reason,
             });
@@ -65,7 +95,7 @@ impl Hlog {
             let read = match Line::of(&line) {
                 Ok(Line::Version(version)) if !is_known(version) => {
                     return Err(ResultsError::unreadable(
-                        &file,
+                        name,
                         Some(number),
                         format!(
                             "log format {version} is unknown: versions up to {VERSION} are known"
@@ -75,9 +105,7 @@ impl Hlog {
                 Ok(Line::Nothing | Line::Version(_)) => Ok(()),
                 Ok(Line::StartTime(at)) => times.set_start(at),
                 Ok(Line::BaseTime(at)) => times.set_base(at),
-                Ok(Line::Interval(interval)) => {
-                    times.interval(&interval).map(|one| intervals.push(one))
-                }
+                Ok(Line::Interval(interval)) => times.interval(&interval).map(&mut each),
                 Err(reason) => Err(reason),
             };
             if let Err(reason) = read {
@@ -90,9 +118,8 @@ impl Hlog {
                 "the last line is half-written: its writer was interrupted".to_owned(),
             );
         }
-        Ok(Hlog {
+        Ok(HlogRest {
             start: times.start_of_file(),
-            intervals,
             problems,
         })
     }
@@ -192,12 +219,22 @@ fn decode(encoded: &str) -> Result<Histogram<u64>, String> {
         .decode(encoded)
         .map_err(|error| format!("the histogram is no base64: {error}"))?;
     let read = Deserializer::new().deserialize(&mut bytes.as_slice());
-    read.map_err(|error| match (&error, other_encoding(&bytes)) {
-        (DeserializeError::InvalidCookie, Some(name)) => {
-            format!("the histogram is encoded as {name}: V2 of whole numbers is read alone")
-        }
-        _ => format!("the histogram cannot be decoded: {error}"),
-    })
+    let histogram: Histogram<u64> =
+        read.map_err(|error| match (&error, other_encoding(&bytes)) {
+            (DeserializeError::InvalidCookie, Some(name)) => {
+                format!("the histogram is encoded as {name}: V2 of whole numbers is read alone")
+            }
+            _ => format!("the histogram cannot be decoded: {error}"),
+        })?;
+    let counts = histogram.distinct_values().saturating_mul(size_of::<u64>());
+    match counts > MAX_COUNTS_BYTES {
+        true => Err(format!(
+            "the histogram has room for {} MiB of counts, and {} MiB are read at most",
+            counts >> 20,
+            MAX_COUNTS_BYTES >> 20
+        )),
+        false => Ok(histogram),
+    }
 }
 
 /// The encodings that others write and nobody reads here.
