@@ -53,7 +53,6 @@ impl Rate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OverSeconds {
     pub(crate) median: u64,
-    pub(crate) p99: u64,
     pub(crate) max: u64,
 }
 
@@ -67,7 +66,6 @@ impl OverSeconds {
         };
         Some(OverSeconds {
             median: at(50)?,
-            p99: at(99)?,
             max: at(100)?,
         })
     }
@@ -307,10 +305,10 @@ mod tests {
         assert!((rate.per_s() - 10.0).abs() < 1e-9);
         let two = &found.cluster.replicas[&2];
         assert_eq!((two.seconds, two.leader_seconds), (4, 2));
-        let of = |median, p99, max| Some(OverSeconds { median, p99, max });
-        assert_eq!(two.lag_entries, of(1, 3, 3));
-        assert_eq!(two.stale_entries, of(20, 50, 50));
-        assert_eq!(found.cluster.replicas[&3].stale_entries, of(40, 40, 40));
+        let of = |median, max| Some(OverSeconds { median, max });
+        assert_eq!(two.lag_entries, of(1, 3));
+        assert_eq!(two.stale_entries, of(20, 50));
+        assert_eq!(found.cluster.replicas[&3].stale_entries, of(40, 40));
         assert_eq!(found.seconds[&2].len(), 4);
     }
 }

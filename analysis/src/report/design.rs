@@ -52,15 +52,7 @@ pub(super) fn configurations(context: &Context<'_>) -> Table {
         Column::text("duration_s", "counted (s)"),
         Column::text("trials", "trials"),
     ]);
-    let turns = match context.data.sources.len() {
-        1 => " Trials come in turn.",
-        _ => "",
-    };
-    let caption = Text::parse(&format!(
-        "What was run.{turns} `-` stands where a setting means nothing for the system, and `unknown` \
-         where it is that of a cluster that was up already."
-    ));
-    let mut table = Table::new("configurations", caption, &columns);
+    let mut table = Table::new("configurations", Text::default(), &columns);
     for group in &context.groups {
         let row = group.any();
         let system = match row.replicas {
@@ -81,7 +73,54 @@ pub(super) fn configurations(context: &Context<'_>) -> Table {
         cells.push(Cell::text(group.runs.len().to_string()));
         table.row(cells);
     }
+    let alike = alike(&mut table);
+    let alike = match alike.is_empty() {
+        true => String::new(),
+        false => format!(" In all of them: {}.", alike.join(", ")),
+    };
+    let turns = match context.data.sources.len() {
+        1 => " Trials come in turn.",
+        _ => "",
+    };
+    table.caption = Text::parse(&format!("What was run.{turns}"))
+        .then(Text::plain(alike))
+        .then(Text::parse(
+            " `-` stands where a setting means nothing for the system, and `unknown` where it is that of \
+             a cluster that was up already.",
+        ));
     table
+}
+
+/// Takes the columns out that say the same of all that they say something of, and says it; and
+/// the connections, where each client has its own.
+fn alike(table: &mut Table) -> Vec<String> {
+    let mut said = Vec::new();
+    let mut at = 2;
+    while at < table.columns.len() {
+        let column = table.columns[at];
+        let mut values: Vec<String> = Vec::new();
+        for cell in table.rows.iter().map(|row| row[at].shown()) {
+            if cell != NOTHING && !values.contains(&cell) {
+                values.push(cell);
+            }
+        }
+        let clients = table.columns.iter().position(|c| c.key == "clients");
+        let own = column.key == "connections"
+            && clients.is_some_and(|other| table.rows.iter().all(|row| row[at] == row[other]));
+        match values.as_slice() {
+            [value] if !own => said.push(format!("{} {value}", column.head)),
+            _ if own => {}
+            _ => {
+                at += 1;
+                continue;
+            }
+        }
+        table.columns.remove(at);
+        for row in &mut table.rows {
+            row.remove(at);
+        }
+    }
+    said
 }
 
 /// On what.

@@ -47,23 +47,22 @@ pub(crate) fn findings(context: &Context<'_>) -> Vec<Text> {
 
 const CAPTION: &str = "\
 How far replicas are behind, as they told once a second. *Lag*: entries that a replica's log was \
-behind the longest one; *staleness*: entries that the leader had committed and the replica had not \
+behind the longest one; *stale*: by entries that the leader had committed and the replica had not \
 yet applied, which a `local` read of it does not see. Of all replicas that never led in a trial, and of \
-all valid trials, the worst: the greatest median and 99th percentile over the seconds of one, and the \
-greatest of all seconds. In milliseconds: at the rate at which messages were sent. *Leader changes* \
-over all valid valid trials.";
+all valid trials, the worst: the greatest median over the seconds of one, and the greatest of all \
+seconds. In milliseconds: at the rate at which messages were sent. *Leader changes*: over all valid \
+trials.";
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 9] = [
     Column::text("workload", "workload"),
     Column::text("system", "system"),
     Column::text("audited", "audits ok"),
     Column::number("leader_changes", "leader changes", ""),
     Column::number("lag_p50_entries", "lag p50", "entries"),
-    Column::number("lag_p99_entries", "lag p99", "entries"),
     Column::number("lag_max_entries", "lag max", "entries"),
-    Column::number("staleness_p99_entries", "staleness p99", "entries"),
-    Column::number("staleness_max_entries", "staleness max", "entries"),
-    Column::number("staleness_max_ms", "staleness max", "ms"),
+    Column::number("stale_p50_entries", "stale p50", "entries"),
+    Column::number("stale_max_entries", "stale max", "entries"),
+    Column::number("stale_max_ms", "stale max", "ms"),
 ];
 
 fn clusters<'c, 'a>(context: &'c Context<'a>) -> Vec<&'c Group<'a>> {
@@ -117,9 +116,8 @@ pub(crate) fn table(context: &Context<'_>) -> Table {
                 false => Cell::count(changes.fold(0, u64::saturating_add)),
             },
             cell(lag(|over| over.median)),
-            cell(lag(|over| over.p99)),
             cell(lag(|over| over.max)),
-            cell(stale(|over| over.p99)),
+            cell(stale(|over| over.median)),
             cell(stale(|over| over.max)),
             Cell::number(stale_ms),
         ]);
