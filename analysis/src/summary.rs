@@ -29,11 +29,14 @@ pub(crate) struct Group<'a> {
     known: Known,
 }
 
+/// Latencies that several readers look at, where there are any.
+type Shared = Option<Rc<Pooled>>;
+
 /// What was computed of a group's histograms: several tables and plots ask for the same.
 #[derive(Debug, Default)]
 struct Known {
     /// By operation and suffix.
-    pooled: RefCell<HashMap<(String, String), Option<Rc<Pooled>>>>,
+    pooled: RefCell<HashMap<(String, String), Shared>>,
     /// By operation, suffix and thousandths.
     by_trial: RefCell<HashMap<(String, String, u64), Vec<LatencyUs>>>,
 }

@@ -34,8 +34,9 @@ pub(crate) struct Point {
     pub(crate) valid: bool,
 }
 
-/// How many times the p99 of the lowest rate still counts as flat, where there is no SLO.
-const FLAT: f64 = 2.0;
+/// How many times the p99 of the lowest rate still counts as before the knee, where there is no
+/// SLO: an order of magnitude, which is more than trials of one rate differ by.
+const FLAT: f64 = 10.0;
 
 /// The highest offered rate up to which all valid points keep their p99 within a limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -309,17 +310,17 @@ mod tests {
         let ms = Latency::Ms;
         // Not in order, and flat again beyond the knee.
         let points = [
-            point(4_000.0, ms(5.1), true),
+            point(4_000.0, ms(29.1), true),
             point(1_000.0, ms(3.0), true),
-            point(2_000.0, ms(5.9), true),
-            point(3_000.0, ms(6.1), true),
+            point(2_000.0, ms(29.9), true),
+            point(3_000.0, ms(30.1), true),
         ];
         let found = knee(&points, None).unwrap();
         assert_eq!(
             (found.offered_per_s, found.seen, found.limit_ms),
-            (2_000.0, true, 6.0)
+            (2_000.0, true, 30.0)
         );
-        let found = knee(&points, Some(10.0)).unwrap();
+        let found = knee(&points, Some(50.0)).unwrap();
         assert_eq!((found.offered_per_s, found.seen), (4_000.0, false));
         assert_eq!(knee(&points, Some(2.0)), None);
         assert_eq!(knee(&[], None), None);
@@ -335,9 +336,13 @@ mod tests {
             point(4_000.0, Latency::BeyondTimeout, true),
         ];
         let found = knee(&points, None).unwrap();
-        assert_eq!((found.offered_per_s, found.limit_ms), (2_000.0, 6.0));
+        assert_eq!((found.offered_per_s, found.limit_ms), (2_000.0, 30.0));
         // Of two runs at one rate, one that fails is enough.
-        let twice = [points[1], points[2], point(2_000.0, Latency::Ms(9.0), true)];
+        let twice = [
+            points[1],
+            points[2],
+            point(2_000.0, Latency::Ms(90.0), true),
+        ];
         assert_eq!(knee(&twice, None).unwrap().offered_per_s, 1_000.0);
     }
 }

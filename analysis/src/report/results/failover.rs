@@ -34,9 +34,7 @@ fn by_trial(group: &Group<'_>) -> Vec<f64> {
 fn hit<'c, 'a>(context: &'c Context<'a>) -> Vec<&'c Group<'a>> {
     let told = |run: &&Run| run.rows.iter().any(|row| row.failover_ms.is_some());
     let groups = context.groups.iter();
-    groups
-        .filter(|group| group.runs.iter().any(|run| told(&run)))
-        .collect()
+    groups.filter(|group| group.runs.iter().any(told)).collect()
 }
 
 /// What was done, as far as the files say: `kill of the leader`.
