@@ -29,7 +29,7 @@ Ctrl-C ends it early; what was measured until then is kept and marked (exit code
 ///
 /// For each system, replica count, workload and trial of the suite, a fresh cluster is started on
 /// loopback, loaded, audited and stopped; in turn with them, so is what the suite's file has beside
-/// them ([[also]]), unless --systems, --replicas, --workload or --replay ask for a product of their
+/// them (its `also` tables), unless --systems, --replicas, --workload or --replay ask for a product of their
 /// own. The report is printed, and stands in the result directory beside the files that it is made
 /// from.
 #[derive(Debug, clap::Args)]
