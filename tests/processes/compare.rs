@@ -78,7 +78,7 @@ fn what_cannot_be_compared_ends_with_a_reason() {
         (vec![well, "--by", "mailbox", "--halves"], 2, "--halves"),
         (vec![well, well, "--noise", "2"], 2, "no share"),
         (vec![well, "/nonexistent/results"], 1, "/nonexistent"),
-        (vec![well, "--by", "mailbox"], 1, "nothing to compare"),
+        (vec![well, "--by", "durability"], 1, "nothing to compare"),
         (vec![well, well, "--out", "/nonexistent/x.md"], 1, "x.md"),
     ] {
         let (found, _, told) = compare(&arguments);
