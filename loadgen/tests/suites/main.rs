@@ -156,10 +156,11 @@ fn the_write_up_stays_below_forty_minutes() {
     assert_eq!(local.workload.targets, Targets::Any);
     for (name, rate) in [
         ("2k", 2e3),
-        ("5k", 5e3),
-        ("8k", 8e3),
-        ("11k", 11e3),
+        ("6k", 6e3),
+        ("10k", 1e4),
         ("14k", 14e3),
+        ("16k", 16e3),
+        ("18k", 18e3),
     ] {
         let offered = of(&format!("telegraft-3-offered-rate-{name}"));
         assert_eq!(offered.workload.arrival.peak(), Some(rate));
