@@ -28,6 +28,8 @@ pub(super) struct Set {
     pub(super) content: f64,
     /// The widest piece that cannot be broken, at 10 pt, in points.
     pub(super) widest_piece: f64,
+    /// The width of its unit, which stands below the head and is not broken.
+    pub(super) unit_width: f64,
     /// Whether it may be set in paragraphs.
     pub(super) wraps: bool,
 }
@@ -64,7 +66,8 @@ impl Set {
         let head = head_lines(column.head, content);
         Set {
             cells: cells.iter().map(|cell| latex(cell, &align)).collect(),
-            widest_piece: Set::widest_piece_of(&head, &shown),
+            widest_piece: Set::widest_piece_of(&head, &shown).max(width(column.unit)),
+            unit_width: width(column.unit),
             wraps: align == Align::Left && content > LONG,
             align,
             head,

@@ -202,10 +202,10 @@ fn lines(columns: &[Set], size: &Size, widths: &[Option<f64>]) -> f64 {
 }
 
 impl Set {
-    /// As wide as the widest of cells and head, at 10 pt.
+    /// As wide as the widest of cells, head and unit, at 10 pt.
     fn width(&self) -> f64 {
         let head = self.head.iter().map(|line| width(line));
-        head.fold(self.content, f64::max)
+        head.fold(self.content.max(self.unit_width), f64::max)
     }
 
     /// The widest piece of cells and head that cannot be broken, at 10 pt.
