@@ -15,7 +15,7 @@ use super::state::{Applied, Phase, Shared, View};
 use super::wire::Frame;
 use super::writer::Queued;
 use crate::chat::Query;
-use crate::env::{Clock, Spawner};
+use crate::env::{Clock, Observer, Queues, Spawner};
 use crate::http::Refusal;
 use crate::log::LogReader;
 use crate::raft::{
@@ -56,6 +56,7 @@ struct PendingRead {
 pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) spawner: Arc<dyn Spawner>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) lanes: Lanes,
@@ -141,6 +142,7 @@ impl Consensus {
     /// One wake-up: takes everything in, then carries out what comes of it.
     fn handle(&mut self, inputs: &mut Vec<Input>) {
         let mut timed = !self.mailbox.prioritised;
+        let taken = inputs.len();
         for input in inputs.drain(..) {
             if !timed && matches!(input, Input::Client(_)) {
                 self.judge_timeouts();
@@ -153,6 +155,15 @@ impl Consensus {
         }
         let now = self.context.clock.now();
         let effects = self.core.take_effects(now);
+        if let Some(observer) = &self.context.observer {
+            let queues = Queues {
+                writes: self.writes.len(),
+                reads: self.reads.len(),
+                appends: self.unwritten.len(),
+                inputs: taken,
+            };
+            observer.woke(&self.core.status(), &effects, queues);
+        }
         self.carry_out(effects, now);
         self.publish();
         if now >= self.next_housekeeping {
@@ -185,7 +196,12 @@ impl Consensus {
         let now = self.context.clock.now();
         match input {
             Input::Completed(completion) => self.core.log_completed(now, completion),
-            Input::Peer { from, message } => self.core.step(now, from, message),
+            Input::Peer { from, message } => {
+                if let Some(observer) = &self.context.observer {
+                    observer.received(from, &message);
+                }
+                self.core.step(now, from, message);
+            }
             Input::Unreachable(peer) => self.core.peer_unreachable(now, peer),
             Input::Fetched {
                 peer,
@@ -199,6 +215,9 @@ impl Consensus {
                         Vec::new()
                     }
                 };
+                if let Some(observer) = &self.context.observer {
+                    observer.fetched(peer, first, entries.len());
+                }
                 self.core.entries_fetched(now, peer, first, entries);
             }
             Input::Client(ClientInput::Write {
@@ -277,6 +296,9 @@ impl Consensus {
                 reply,
             },
         );
+        if let Some(observer) = &self.context.observer {
+            observer.read_taken(context, mode);
+        }
         self.core.read(now, context, mode);
     }
 
