@@ -33,6 +33,8 @@ struct Cluster {
 impl Cluster {
     async fn start(seed: u64, replicas: u64, mailbox: Mailbox) -> Cluster {
         let latency = (Duration::from_micros(50), Duration::from_millis(2));
+        let network = SimNetwork::new(seed, latency);
+        network.keep_text(true);
         let members = Configuration {
             voters: (1..=replicas)
                 .map(|id| (id, format!("node{id}:1")))
@@ -41,7 +43,7 @@ impl Cluster {
         };
         let mut cluster = Cluster {
             seed,
-            network: SimNetwork::new(seed, latency),
+            network,
             members,
             mailbox,
             disks: (1..=replicas)

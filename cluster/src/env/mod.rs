@@ -16,7 +16,10 @@ pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile};
 pub use fs_disk::FsDisk;
 pub use observer::{Observer, Queues};
-pub use sim::{SimClock, SimListener, SimNetwork, SimSpawner, SimTransport};
+pub use sim::{
+    Cut, LinkFaults, NetworkCounts, SimClock, SimListener, SimNetwork, SimNode, SimSpawner,
+    SimStream, SimTransport,
+};
 pub use sim_disk::SimDisk;
 pub use spawner::{BlockingActor, BlockingWork, Spawner, ThreadSpawner};
 pub use transport::{BoxFuture, Listener, Stream, TcpAccept, TcpTransport, Transport};
