@@ -18,7 +18,7 @@ use crate::world::World;
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// Asks a node, and tells the judge.
-pub async fn ask(
+pub(crate) async fn ask(
     world: &World,
     client: usize,
     id: NodeId,

@@ -28,7 +28,7 @@ const LAST_CLIENT: usize = 99;
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Heals everything and holds the cluster to it. The first broken promise is told the judge.
-pub async fn come_to_rest(world: &World, clients: JoinSet<()>) {
+pub(crate) async fn come_to_rest(world: &World, clients: JoinSet<()>) {
     if let Err(text) = rest(world, clients).await {
         world.judge().fail("heals", text);
     }

@@ -18,7 +18,7 @@ use crate::plan::ClientPlan;
 use crate::world::World;
 
 /// Rooms that are made; messages go to these.
-pub const ROOMS: u64 = 4;
+pub(crate) const ROOMS: u64 = 4;
 /// How long a client goes on trying to learn what came of a write.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// The same once the faults are over: everything must have an answer then.
@@ -37,7 +37,7 @@ struct Past {
 
 /// A client.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     number: usize,
     plan: ClientPlan,
     world: World,
@@ -61,7 +61,7 @@ pub struct Client {
 
 impl Client {
     /// A client of a plan; it stops taking up operations when `over` is set.
-    pub fn new(plan: ClientPlan, world: World, over: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(plan: ClientPlan, world: World, over: Arc<AtomicBool>) -> Self {
         Client {
             number: plan.number,
             rng: StdRng::seed_from_u64(plan.seed),
@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// Works until the run is over.
-    pub async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         while !self.over.load(Ordering::Relaxed) {
             self.step().await;
             self.done += 1;

@@ -9,7 +9,7 @@ thread_local! {
 }
 
 /// From now on the panics of this thread are kept.
-pub fn catch() {
+pub(crate) fn catch() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let otherwise = std::panic::take_hook();
@@ -33,11 +33,11 @@ pub fn catch() {
 }
 
 /// The first panic that was kept.
-pub fn first() -> Option<String> {
+pub(crate) fn first() -> Option<String> {
     CAUGHT.with(|caught| caught.borrow().as_ref().and_then(|list| list.first().cloned()))
 }
 
 /// Panics of this thread are printed again; those that were kept.
-pub fn release() -> Vec<String> {
+pub(crate) fn release() -> Vec<String> {
     CAUGHT.with(|caught| caught.borrow_mut().take().unwrap_or_default())
 }

@@ -17,7 +17,7 @@ use crate::world::{DATA_DIR, Down, World};
 const HAND_OVER: Duration = Duration::from_millis(1_500);
 
 /// Carries one fault out: waits until it is due, begins it, and ends it.
-pub async fn carry_out(world: World, number: usize, due: Due) {
+pub(crate) async fn carry_out(world: World, number: usize, due: Due) {
     sleep(due.at).await;
     world.judge().fault(true);
     Steer {

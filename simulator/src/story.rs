@@ -7,19 +7,19 @@ const MOST_LINES: usize = 20_000;
 
 /// A story; it may be that nobody listens.
 #[derive(Debug, Default)]
-pub struct Story {
+pub(crate) struct Story {
     lines: Option<Vec<(Duration, String)>>,
     left_out: usize,
 }
 
 impl Story {
     /// One that nobody listens to.
-    pub fn untold() -> Self {
+    pub(crate) fn untold() -> Self {
         Story::default()
     }
 
     /// One that is kept.
-    pub fn told() -> Self {
+    pub(crate) fn told() -> Self {
         Story {
             lines: Some(Vec::new()),
             left_out: 0,
@@ -27,7 +27,7 @@ impl Story {
     }
 
     /// Adds a line about that moment.
-    pub fn tell(&mut self, at: Duration, text: impl FnOnce() -> String) {
+    pub(crate) fn tell(&mut self, at: Duration, text: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
             if lines.len() < MOST_LINES {
                 lines.push((at, text()));
@@ -38,7 +38,7 @@ impl Story {
     }
 
     /// All lines, in the order of their times.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = self.lines.clone().unwrap_or_default();
         lines.sort_by_key(|(at, _)| *at);
         let mut text: Vec<String> = lines

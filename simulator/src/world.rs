@@ -23,7 +23,7 @@ const MOST_STARTS: u32 = 200;
 
 /// How a node goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Down {
+pub(crate) enum Down {
     /// kill -9: what it has written stays.
     Killed,
     /// The power goes: what was not synced may be gone.
@@ -32,7 +32,7 @@ pub enum Down {
 
 /// The cluster and its world. Clones are handles to the same one.
 #[derive(Clone, Debug)]
-pub struct World(Arc<Inner>);
+pub(crate) struct World(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -80,18 +80,18 @@ struct Machine {
 
 /// A running node.
 #[derive(Clone, Debug)]
-pub struct Up {
+pub(crate) struct Up {
     /// Its handle.
-    pub node: Node,
+    pub(crate) node: Node,
     /// Its strings.
-    pub sim: SimNode,
+    pub(crate) sim: SimNode,
     /// Which life this is.
-    pub life: u32,
+    pub(crate) life: u32,
 }
 
 impl World {
     /// An empty world for a plan.
-    pub fn new(plan: &Plan, judge: Judge) -> World {
+    pub(crate) fn new(plan: &Plan, judge: Judge) -> World {
         let members = Configuration {
             voters: (1..=plan.nodes)
                 .map(|id| (id, address(id)))
@@ -133,17 +133,17 @@ impl World {
     }
 
     /// The plan.
-    pub fn plan(&self) -> &Plan {
+    pub(crate) fn plan(&self) -> &Plan {
         &self.0.plan
     }
 
     /// The judge.
-    pub fn judge(&self) -> &Judge {
+    pub(crate) fn judge(&self) -> &Judge {
         &self.0.judge
     }
 
     /// The network.
-    pub fn network(&self) -> &SimNetwork {
+    pub(crate) fn network(&self) -> &SimNetwork {
         &self.0.network
     }
 
@@ -157,17 +157,17 @@ impl World {
     }
 
     /// A node's disk.
-    pub fn disk(&self, id: NodeId) -> Arc<SimDisk> {
+    pub(crate) fn disk(&self, id: NodeId) -> Arc<SimDisk> {
         self.with(id, |machine| Arc::clone(&machine.disk))
     }
 
     /// A node, if it runs.
-    pub fn up(&self, id: NodeId) -> Option<Up> {
+    pub(crate) fn up(&self, id: NodeId) -> Option<Up> {
         self.with(id, |machine| machine.up.clone())
     }
 
     /// All nodes that run.
-    pub fn all_up(&self) -> Vec<(NodeId, Up)> {
+    pub(crate) fn all_up(&self) -> Vec<(NodeId, Up)> {
         let machines = self.machines();
         let up = machines.iter();
         up.filter_map(|(id, machine)| Some((*id, machine.up.clone()?)))
@@ -175,24 +175,24 @@ impl World {
     }
 
     /// The nodes that are not lost for good.
-    pub fn not_lost(&self) -> Vec<NodeId> {
+    pub(crate) fn not_lost(&self) -> Vec<NodeId> {
         let machines = self.machines();
         let alive = machines.iter().filter(|(_, machine)| !machine.lost);
         alive.map(|(id, _)| *id).collect()
     }
 
     /// Counts what may have kept the node from answering; whether it stands still now.
-    pub fn disturbances(&self, id: NodeId) -> (u64, bool) {
+    pub(crate) fn disturbances(&self, id: NodeId) -> (u64, bool) {
         self.with(id, |machine| (machine.disturbances, machine.pauses > 0))
     }
 
     /// Something may have kept the node from answering.
-    pub fn disturb(&self, id: NodeId) {
+    pub(crate) fn disturb(&self, id: NodeId) {
         self.with(id, |machine| machine.disturbances += 1);
     }
 
     /// Starts a node, unless something keeps it down. The first time it makes its directory.
-    pub async fn start(&self, id: NodeId) {
+    pub(crate) async fn start(&self, id: NodeId) {
         let prepared = self.with(id, |machine| {
             if machine.lost || machine.starting || machine.up.is_some() || machine.holds > 0 {
                 return None;
@@ -347,7 +347,7 @@ impl World {
     }
 
     /// A node goes down, if it is up; it stays so while something holds it.
-    pub fn bring_down(&self, id: NodeId, down: Down, seed: u64) {
+    pub(crate) fn bring_down(&self, id: NodeId, down: Down, seed: u64) {
         let up = self.with(id, |machine| {
             machine.disturbances += 1;
             // Another process would not be the one that was stopped.
@@ -373,12 +373,12 @@ impl World {
     }
 
     /// Keeps a node from being started.
-    pub fn hold(&self, id: NodeId) {
+    pub(crate) fn hold(&self, id: NodeId) {
         self.with(id, |machine| machine.holds += 1);
     }
 
     /// Starts a node when nothing else holds it.
-    pub async fn let_go(&self, id: NodeId) {
+    pub(crate) async fn let_go(&self, id: NodeId) {
         self.with(id, |machine| machine.holds -= 1);
         self.start(id).await;
     }
@@ -394,20 +394,20 @@ impl World {
     }
 
     /// Whether one more node may be lost for good.
-    pub fn may_lose(&self) -> bool {
+    pub(crate) fn may_lose(&self) -> bool {
         let machines = self.machines();
         let lost = machines.values().filter(|m| m.lost || m.flipped).count();
         lost < (machines.len() - 1) / 2
     }
 
     /// Notes that a bit of a stopped node's disk is flipped.
-    pub fn flipped(&self, id: NodeId) {
+    pub(crate) fn flipped(&self, id: NodeId) {
         self.with(id, |machine| machine.flipped = true);
         self.0.judge.damaged(id);
     }
 
     /// Stops a node from being polled.
-    pub fn pause(&self, id: NodeId) {
+    pub(crate) fn pause(&self, id: NodeId) {
         let up = self.with(id, |machine| {
             machine.pauses += 1;
             machine.disturbances += 1;
@@ -419,7 +419,7 @@ impl World {
     }
 
     /// Lets it go on, when nothing else stops it.
-    pub fn resume(&self, id: NodeId) {
+    pub(crate) fn resume(&self, id: NodeId) {
         let up = self.with(id, |machine| {
             machine.pauses = machine.pauses.saturating_sub(1);
             machine.disturbances += 1;
@@ -431,7 +431,7 @@ impl World {
     }
 
     /// A fault makes writes slow, or stops doing so.
-    pub fn slow_disk(&self, id: NodeId, fault: usize, most: Option<Duration>) {
+    pub(crate) fn slow_disk(&self, id: NodeId, fault: usize, most: Option<Duration>) {
         let (shortest, usual) = self.0.plan.write_latency;
         self.with(id, |machine| {
             machine.slow.retain(|(by, _)| *by != fault);
@@ -443,12 +443,12 @@ impl World {
     }
 
     /// A node's clock runs fast or slow, also after a restart.
-    pub fn drift(&self, id: NodeId, ppm: i64) {
+    pub(crate) fn drift(&self, id: NodeId, ppm: i64) {
         self.with(id, |machine| machine.sim.set_drift(ppm));
     }
 
     /// A fault cuts links, or (with none) lets go of those it cut.
-    pub fn cut(&self, fault: usize, links: &[(NodeId, NodeId)], cut: Option<Cut>) {
+    pub(crate) fn cut(&self, fault: usize, links: &[(NodeId, NodeId)], cut: Option<Cut>) {
         let mut all = self.links();
         for link in links {
             let cuts = all.cuts.entry(*link).or_default();
@@ -462,7 +462,7 @@ impl World {
     }
 
     /// A fault spoils links' frames, or (with none) stops doing so.
-    pub fn spoil(&self, fault: usize, links: &[(NodeId, NodeId)], faults: Option<LinkFaults>) {
+    pub(crate) fn spoil(&self, fault: usize, links: &[(NodeId, NodeId)], faults: Option<LinkFaults>) {
         let mut all = self.links();
         for link in links {
             let frames = all.frames.entry(*link).or_default();
@@ -482,7 +482,7 @@ impl World {
 
     /// All links are whole, no node stands still, disks have room and speed: what is down is
     /// started as soon as its fault lets go of it.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.0.network.mend();
         self.0.network.clear_faults();
         for (id, up) in self.all_up() {
