@@ -111,7 +111,7 @@ impl Court {
 
 impl Judge {
     /// A judge of `nodes` nodes, whose chats have these limits.
-    pub fn new(nodes: u64, limits: SessionLimits, story: Story) -> Self {
+    pub(crate) fn new(nodes: u64, limits: SessionLimits, story: Story) -> Self {
         Judge(Arc::new(Mutex::new(Court {
             start: Instant::now(),
             facts: Facts {

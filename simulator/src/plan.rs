@@ -86,7 +86,7 @@ impl Plan {
         let clients = (1..=clients).map(|number| ClientPlan {
             number,
             seed: rng.random(),
-            think: millis(rng.random_range(60..240)),
+            think: millis(rng.random_range(150..440)),
             most: 0,
         });
         let clients = clients.collect();
@@ -114,7 +114,7 @@ impl Plan {
             },
             segment_bytes: 1 << rng.random_range(13..17),
             raft_tail_bytes: 1 << rng.random_range(11..18),
-            applier_tail_bytes: 1 << rng.random_range(11..18),
+            applier_tail_bytes: 1 << rng.random_range(12..19),
             window: rng.random_range(6..24),
             sessions: rng.random_range(18..32),
             idle_entries: rng.random_range(150..900),

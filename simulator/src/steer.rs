@@ -105,13 +105,9 @@ impl Steer {
             }
             Fault::StopInside(target, reads) => {
                 let id = self.node(*target);
-                if let Some(up) = self.world.up(id) {
+                if self.world.up(id).is_some() {
                     self.tell_of(fault, id);
-                    self.world.disturb(id);
-                    up.sim.stop_inside(*reads, self.length);
-                    self.world.judge().sometimes("stopped-inside-a-poll");
-                    sleep(self.length + Duration::from_secs(1)).await;
-                    self.world.disturb(id);
+                    self.world.stop_inside(id, *reads, self.length).await;
                 }
             }
             Fault::Kill(target) => self.down(fault, *target, Down::Killed).await,

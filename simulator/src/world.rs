@@ -10,6 +10,7 @@ use telegraft_cluster::log::Durability;
 use telegraft_cluster::node::{self, Node, Settings};
 use telegraft_cluster::raft::{Configuration, NodeId};
 use telegraft_cluster::time::Time;
+use tokio::time::sleep;
 
 use crate::judge::Judge;
 use crate::plan::Plan;
@@ -18,6 +19,8 @@ use crate::plan::Plan;
 pub(crate) const DATA_DIR: &str = "/data";
 /// How long a process that could not go on stays down before somebody starts it again.
 const DOWN_AFTER_FAILURE: Duration = Duration::from_millis(700);
+/// How often is looked whether a node that was stopped inside a poll goes on.
+const STOP_LOOK: Duration = Duration::from_millis(10);
 /// How often a node that does not start is tried, in the calm.
 const MOST_STARTS: u32 = 200;
 
@@ -64,6 +67,8 @@ struct Machine {
     holds: u32,
     /// Faults that keep it standing still.
     pauses: u32,
+    /// Faults that stop it inside a poll, at a moment that only it knows.
+    stops: u32,
     /// It never comes back.
     lost: bool,
     /// A start is under way.
@@ -112,6 +117,7 @@ impl World {
                 up: None,
                 holds: 0,
                 pauses: 0,
+                stops: 0,
                 lost: false,
                 starting: false,
                 failed_starts: 0,
@@ -181,9 +187,38 @@ impl World {
         alive.map(|(id, _)| *id).collect()
     }
 
-    /// Counts what may have kept the node from answering; whether it stands still now.
+    /// Counts what may have kept the node from answering; whether it may stand still now.
     pub(crate) fn disturbances(&self, id: NodeId) -> (u64, bool) {
-        self.with(id, |machine| (machine.disturbances, machine.pauses > 0))
+        self.with(id, |machine| {
+            let stands = machine.pauses > 0 || machine.stops > 0;
+            (machine.disturbances, stands)
+        })
+    }
+
+    /// Stops a node in the middle of something, until it goes on.
+    pub(crate) async fn stop_inside(&self, id: NodeId, reads: u32, length: Duration) {
+        let sim = self.with(id, |machine| {
+            machine.stops += 1;
+            machine.disturbances += 1;
+            machine.sim.clone()
+        });
+        sim.stop_inside(reads, length);
+        let mut stood = false;
+        loop {
+            let ahead = sim.stop_is_ahead();
+            stood |= !ahead && sim.is_paused();
+            if !ahead && !sim.is_paused() {
+                break;
+            }
+            sleep(STOP_LOOK).await;
+        }
+        if stood {
+            self.0.judge.sometimes("stopped-inside-a-poll");
+        }
+        self.with(id, |machine| {
+            machine.stops -= 1;
+            machine.disturbances += 1;
+        });
     }
 
     /// Something may have kept the node from answering.
@@ -341,7 +376,7 @@ impl World {
     fn let_go_later(&self, id: NodeId, after: Duration) {
         let world = self.clone();
         drop(tokio::spawn(async move {
-            tokio::time::sleep(after).await;
+            sleep(after).await;
             world.let_go(id).await;
         }));
     }
