@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::files;
 use super::identity::IdentityError;
 use crate::env::Disk;
+use crate::known_bugs::{self, KnownBug};
 use crate::raft::NodeId;
 
 pub(super) const FILE: &str = "peers.json";
@@ -52,7 +53,11 @@ impl KnownPeers {
         directory_id: &str,
     ) -> Result<(), IdentityError> {
         match self.directories.get(&peer) {
-            Some(known) if known == directory_id => return Ok(()),
+            Some(known)
+                if known == directory_id || known_bugs::active(KnownBug::LostDirectoryAccepted) =>
+            {
+                return Ok(());
+            }
             Some(known) => {
                 return Err(IdentityError::Refused(format!(
                     "node {peer} was known with data directory {known} and comes with \
