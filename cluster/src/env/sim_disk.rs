@@ -6,6 +6,8 @@
 //! and the operations between the two. Sectors themselves are never torn, and directories
 //! are durable when they are created.
 
+mod crash_states;
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,6 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+
+pub use crash_states::{CrashState, CrashStates};
 
 use super::{Disk, DiskFile};
 
@@ -135,6 +139,11 @@ impl Contents {
         if longer {
             self.durable_len = self.len;
         }
+        self.settle();
+    }
+
+    /// What is on the platter is all that there is.
+    fn settle(&mut self) {
         self.len = self.durable_len;
         let beyond = self.len.div_ceil(SECTOR_BYTES as u64);
         self.durable.retain(|number, _| *number < beyond);
