@@ -30,7 +30,7 @@ impl KnownPeers {
         let bytes =
             files::read_whole(disk.as_ref(), &path).map_err(IdentityError::io("read", &path))?;
         let directories = match bytes {
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+            Some(bytes) => files::decode_fields(&bytes).map_err(|error| {
                 IdentityError::Refused(format!("cannot understand {}: {error}", path.display()))
             })?,
             None => BTreeMap::new(),
@@ -68,7 +68,7 @@ impl KnownPeers {
         }
         let mut directories = self.directories.clone();
         directories.insert(peer, directory_id.to_owned());
-        let text = serde_json::to_vec_pretty(&directories).expect("strings and numbers are JSON");
+        let text = files::encode_fields(&directories);
         files::replace(self.disk.as_ref(), &self.dir, FILE, &text)
             .map_err(IdentityError::io("write", &self.dir.join(FILE)))?;
         self.directories = directories;
