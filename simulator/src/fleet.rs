@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
+use telegraft_cluster::known_bugs::KnownBug;
+
 use crate::judge::Violation;
 use crate::plan::Plan;
 use crate::run::{Report, run};
@@ -19,14 +21,16 @@ pub struct Options {
     pub threads: usize,
     /// Whether each is run twice, to compare the hashes.
     pub twice: bool,
+    /// A known bug that is switched on.
+    pub bug: Option<KnownBug>,
 }
 
 /// Runs one seed; with `twice`, two runs that differ are a failure.
-pub fn run_seed(seed: u64, nodes: u64, twice: bool) -> Report {
+pub fn run_seed(seed: u64, nodes: u64, twice: bool, bug: Option<KnownBug>) -> Report {
     let plan = Plan::draw(seed, nodes);
-    let mut report = run(&plan, false);
+    let mut report = run(&plan, false, bug);
     if twice && report.violation.is_none() {
-        let again = run(&plan, false);
+        let again = run(&plan, false, bug);
         if again.hash != report.hash {
             report.violation = Some(Violation {
                 rule: "one-seed-one-trace".to_owned(),
@@ -55,7 +59,7 @@ pub fn run_all(options: &Options, mut take: impl FnMut(Report)) {
                     if seed >= options.seeds.end {
                         return;
                     }
-                    let report = run_seed(seed, options.nodes, options.twice);
+                    let report = run_seed(seed, options.nodes, options.twice, options.bug);
                     if sender.send(report).is_err() {
                         return;
                     }

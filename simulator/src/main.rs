@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use telegraft_cluster::known_bugs::KnownBug;
 use telegraft_simulator::fleet::{self, Options};
 use telegraft_simulator::plan::Plan;
 use telegraft_simulator::report::Totals;
@@ -41,6 +42,9 @@ struct Arguments {
     /// With --seed: tell all that happened
     #[arg(long, requires = "seed")]
     story: bool,
+    /// Switch a known bug on (needs the feature known-bugs)
+    #[arg(long, value_name = "NAME")]
+    bug: Option<KnownBug>,
     /// Do not make failing seeds smaller
     #[arg(long)]
     no_shrink: bool,
@@ -73,6 +77,10 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.bug.is_some() && !cfg!(feature = "known-bugs") {
+        eprintln!("this build has no known bugs: build with --features known-bugs");
+        return ExitCode::from(2);
+    }
     let threads = arguments.threads.unwrap_or_else(|| {
         std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
     });
@@ -81,7 +89,7 @@ fn main() -> ExitCode {
         None => arguments.seeds.clone(),
     };
     if let (Some(seed), true) = (arguments.seed, arguments.story) {
-        let report = run(&Plan::draw(seed, arguments.nodes), true);
+        let report = run(&Plan::draw(seed, arguments.nodes), true, arguments.bug);
         for line in &report.story {
             println!("{line}");
         }
@@ -91,6 +99,7 @@ fn main() -> ExitCode {
         seeds,
         nodes: arguments.nodes,
         twice: arguments.twice,
+        bug: arguments.bug,
     };
     let progress = progress(&options, arguments.quiet);
     let begun = Instant::now();
@@ -119,7 +128,7 @@ fn main() -> ExitCode {
     }
     if !arguments.no_shrink {
         for failure in totals.failures.iter().take(STORIES) {
-            tell_smaller(failure.seed, options.nodes);
+            tell_smaller(failure.seed, &options);
         }
     }
     if totals.is_good() {
@@ -142,13 +151,14 @@ fn progress(options: &Options, quiet: bool) -> ProgressBar {
 }
 
 /// Makes a failing seed smaller and tells its story.
-fn tell_smaller(seed: u64, nodes: u64) {
-    let plan = Plan::draw(seed, nodes);
-    let Some(violation) = run(&plan, false).violation else {
+fn tell_smaller(seed: u64, options: &Options) {
+    let bug = options.bug;
+    let plan = Plan::draw(seed, options.nodes);
+    let Some(violation) = run(&plan, false, bug).violation else {
         return;
     };
     let small = shrink(&plan, &violation, SHRINK_TRIES, |plan| {
-        run(plan, false).violation
+        run(plan, false, bug).violation
     });
     let plan = &small.plan;
     println!(
@@ -159,7 +169,7 @@ fn tell_smaller(seed: u64, nodes: u64) {
         plan.faults.len(),
         plan.length.as_secs_f64()
     );
-    let story = run(plan, true).story;
+    let story = run(plan, true, bug).story;
     let skipped = story.len().saturating_sub(STORY_LINES);
     if skipped > 0 {
         println!("({skipped} lines before)");

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use telegraft_cluster::env::Disk as _;
+use telegraft_cluster::known_bugs::KnownBug;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -51,8 +52,12 @@ pub struct Report {
     pub story: Vec<String>,
 }
 
-/// Runs a plan.
-pub fn run(plan: &Plan, with_story: bool) -> Report {
+/// Runs a plan; with the feature `known-bugs`, with this bug.
+pub fn run(plan: &Plan, with_story: bool, bug: Option<KnownBug>) -> Report {
+    #[cfg(feature = "known-bugs")]
+    telegraft_cluster::known_bugs::set_for_thread(bug);
+    #[cfg(not(feature = "known-bugs"))]
+    assert_eq!(bug, None, "known bugs need the feature known-bugs");
     panics::catch();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

@@ -20,7 +20,7 @@ pub use sim::{
     Cut, LinkFaults, NetworkCounts, SimClock, SimListener, SimNetwork, SimNode, SimSpawner,
     SimStream, SimTransport,
 };
-pub use sim_disk::{DiskCounts, SimDisk};
+pub use sim_disk::{CrashState, CrashStates, DiskCounts, SimDisk};
 pub use spawner::{BlockingActor, BlockingWork, Spawner, ThreadSpawner};
 pub use transport::{BoxFuture, Listener, Stream, TcpAccept, TcpTransport, Transport};
 

@@ -6,6 +6,8 @@
 //! and the operations between the two. Sectors themselves are never torn, and directories
 //! are durable when they are created.
 
+mod crash_states;
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,6 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+
+pub use crash_states::{CrashState, CrashStates};
 
 use super::{Disk, DiskFile};
 
@@ -155,6 +159,11 @@ impl Contents {
         if longer {
             self.durable_len = self.len;
         }
+        self.settle();
+    }
+
+    /// What is on the platter is all that there is.
+    fn settle(&mut self) {
         self.len = self.durable_len;
         let beyond = self.len.div_ceil(SECTOR_BYTES as u64);
         self.durable.retain(|number, _| *number < beyond);
@@ -323,6 +332,12 @@ impl SimDisk {
     /// What it has done so far.
     pub fn counts(&self) -> DiskCounts {
         self.state().counts
+    }
+
+    /// Whether it has power: it has none from where [`SimDisk::cut_power_after`] cut it until
+    /// [`SimDisk::crash`].
+    pub fn has_power(&self) -> bool {
+        self.state().powered().is_ok()
     }
 
     /// The next sync of a file fails, once; what it covered is lost at the next crash, though
