@@ -285,7 +285,8 @@ impl Truth {
     }
 
     fn room_mut(&mut self, id: u64) -> Option<&mut Room> {
-        self.rooms.get_mut(usize::try_from(id.checked_sub(1)?).ok()?)
+        self.rooms
+            .get_mut(usize::try_from(id.checked_sub(1)?).ok()?)
     }
 
     /// The page that a replica with `applied` entries owes.
@@ -312,7 +313,9 @@ impl Truth {
         limit: usize,
         applied: LogIndex,
     ) -> Option<Vec<(LogIndex, (u64, u64, MessageId))>> {
-        let (_, since) = self.users.get(usize::try_from(user.checked_sub(1)?).ok()?)?;
+        let (_, since) = self
+            .users
+            .get(usize::try_from(user.checked_sub(1)?).ok()?)?;
         if *since > applied {
             return None;
         }
@@ -322,7 +325,10 @@ impl Truth {
                 continue;
             }
             let first = room.count_at(after);
-            let last = room.count_at(applied).max(first).min(first.saturating_add(limit));
+            let last = room
+                .count_at(applied)
+                .max(first)
+                .min(first.saturating_add(limit));
             for (placed, seq) in room.messages[first..last].iter().zip(first as u64 + 1..) {
                 found.push((placed.index, (id, seq, placed.id)));
             }
