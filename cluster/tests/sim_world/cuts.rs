@@ -103,6 +103,7 @@ fn a_long_silence_breaks_the_connection_of_who_sends_and_the_other_never_hears()
         let error = receive(&mut near).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         assert_eq!(sent.elapsed(), Duration::from_secs(10));
+        assert_eq!(network.counts().broken, 1);
         network.mend();
         assert!(timeout(LONG, receive(&mut far)).await.is_err(), "half open");
         // Only who speaks to the dead is told.

@@ -44,6 +44,8 @@ pub(super) struct Connection {
     /// What each side writes.
     pipes: [Pipe; 2],
     ends: [End; 2],
+    /// Whether it was counted as broken.
+    counted: bool,
 }
 
 /// How frames of one direction travel, and who decides.
@@ -62,6 +64,7 @@ impl Connection {
                 Pipe::new(listener, dialer, now),
             ],
             ends: Default::default(),
+            counted: false,
         }
     }
 
@@ -75,9 +78,10 @@ impl Connection {
         self.ends.iter().all(|end| end.gone)
     }
 
-    /// Whether it still works, as far as any end knows.
-    fn is_open(&self) -> bool {
-        self.ends.iter().all(|end| end.error.is_none())
+    /// Whether it has broken since this was last asked.
+    pub(super) fn has_newly_broken(&mut self) -> bool {
+        let broken = self.ends.iter().any(|end| end.error.is_some());
+        broken && !std::mem::replace(&mut self.counted, broken)
     }
 
     /// Reads what has arrived at `side`.
@@ -196,9 +200,8 @@ impl Connection {
         self.pipes[1 - side].wake();
     }
 
-    /// Both ends are told at once that it is over; false when one knew already.
-    pub(super) fn break_now(&mut self, kind: io::ErrorKind) -> bool {
-        let was_open = self.is_open();
+    /// Both ends are told at once that it is over.
+    pub(super) fn break_now(&mut self, kind: io::ErrorKind) {
         for end in &mut self.ends {
             end.error.get_or_insert(kind);
         }
@@ -206,7 +209,6 @@ impl Connection {
             pipe.discard();
             pipe.wake();
         }
-        was_open
     }
 
     /// Says which sides' writing is cut in silence.

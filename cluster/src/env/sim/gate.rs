@@ -28,6 +28,12 @@ impl<'a, T> Gate<'a, T> {
     }
 }
 
+impl<T> Gate<'_, T> {
+    pub(super) fn key(&self) -> u64 {
+        self.key
+    }
+}
+
 impl<T> Unpin for Gate<'_, T> {}
 
 impl<T> Future for Gate<'_, T> {

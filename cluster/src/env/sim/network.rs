@@ -65,7 +65,7 @@ pub struct NetworkCounts {
     pub reordered: u64,
     /// Frames sent into a silent cut, and attempts to connect that met a cut.
     pub cut: u64,
-    /// Connections broken by cuts or by [`SimNetwork::break_connections`].
+    /// Connections broken by cuts, by either end's giving up in one, or by [`SimNetwork::break_connections`].
     pub broken: u64,
 }
 
@@ -260,9 +260,12 @@ impl SimNetwork {
         waker: &Waker,
     ) -> Step {
         let mut network = self.lock();
+        let network = &mut *network;
         let connection = network.connections.get_mut(&id);
         let connection = connection.expect("it is kept as long as it has a stream");
-        connection.read(side, Instant::now(), buffer, waker)
+        let step = connection.read(side, Instant::now(), buffer, waker);
+        network.counts.broken += u64::from(connection.has_newly_broken());
+        step
     }
 
     pub(super) fn write(&self, id: u64, side: Side, bytes: &[u8], waker: &Waker) -> Step {
@@ -272,8 +275,7 @@ impl SimNetwork {
         let connection = connection.expect("it is kept as long as it has a stream");
         let link = connection.link(side);
         if network.cuts.get(&link) == Some(&Cut::Reset) {
-            network.counts.broken +=
-                u64::from(connection.break_now(io::ErrorKind::ConnectionReset));
+            connection.break_now(io::ErrorKind::ConnectionReset);
         }
         let now = Instant::now();
         let sent = leaves(&network.nodes, link.0, now);
@@ -285,7 +287,7 @@ impl SimNetwork {
         };
         let (counts, trace) = (&mut network.counts, &mut network.trace);
         let at = nanos(network.start, sent);
-        connection.write(side, now, bytes, &mut travel, waker, |frame, fate| {
+        let step = connection.write(side, now, bytes, &mut travel, waker, |frame, fate| {
             counts.frames += 1;
             match fate {
                 Fate::Passes => {}
@@ -295,7 +297,9 @@ impl SimNetwork {
                 Fate::Stuck => counts.cut += 1,
             }
             trace.frame(at, link, frame, fate);
-        })
+        });
+        network.counts.broken += u64::from(connection.has_newly_broken());
+        step
     }
 
     /// One end says nothing more, or (`leave`) has dropped its stream.
@@ -310,10 +314,12 @@ impl SimNetwork {
         let connection = connection.expect("it is kept as long as it has a stream");
         let sent = leaves(&network.nodes, connection.link(side).0, now);
         let arrival = arrival_of_end(sent, network.latency, &mut network.rng);
-        if !leave {
-            return connection.finish(side, now, arrival);
+        if leave {
+            connection.leave(side, now, arrival);
+        } else {
+            connection.finish(side, now, arrival);
         }
-        connection.leave(side, now, arrival);
+        network.counts.broken += u64::from(connection.has_newly_broken());
         if connection.is_over() {
             network.connections.remove(&id);
         }
@@ -342,13 +348,15 @@ impl Network {
             let silent = [DIALER, LISTENER]
                 .map(|side| self.cuts.get(&connection.link(side)) == Some(&Cut::Silent));
             connection.set_silent(silent, now, &mut self.rng);
+            self.counts.broken += u64::from(connection.has_newly_broken());
         }
     }
 
     fn break_where(&mut self, chosen: impl Fn(&Connection) -> bool) {
         for connection in self.connections.values_mut() {
-            if chosen(connection) && connection.break_now(io::ErrorKind::ConnectionReset) {
-                self.counts.broken += 1;
+            if chosen(connection) {
+                connection.break_now(io::ErrorKind::ConnectionReset);
+                self.counts.broken += u64::from(connection.has_newly_broken());
             }
         }
     }

@@ -1,13 +1,14 @@
 //! A simulated process and its machine: clock, stops, the latency of its log's writes.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -25,11 +26,7 @@ const WRITE_LATENCY: (Duration, Duration) = (Duration::from_micros(100), Duratio
 /// A simulated process and its machine. Clones are the same one; it outlives its crashes, so
 /// that its clocks go on.
 #[derive(Clone, Debug)]
-pub struct SimNode {
-    state: Arc<Mutex<State>>,
-    /// Counts crashes.
-    life: Arc<watch::Sender<u64>>,
-}
+pub struct SimNode(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -49,6 +46,11 @@ struct State {
     parked: BTreeMap<u64, Waker>,
     next_key: u64,
     tasks: Vec<AbortHandle>,
+    /// Counts crashes.
+    life: u64,
+    /// What others run inside the process, and how they are told of a crash. (They are woken
+    /// in the order of their keys; tokio's `watch` wakes in an order of chance.)
+    inside: BTreeMap<u64, Waker>,
     write_latency: (Duration, Duration),
     hang: Option<Duration>,
 }
@@ -85,29 +87,28 @@ impl State {
 impl SimNode {
     /// A machine whose monotonic clock shows `origin` now.
     pub fn new(seed: u64, origin: Time) -> Self {
-        SimNode {
-            state: Arc::new(Mutex::new(State {
-                rng: StdRng::seed_from_u64(seed),
-                base: Instant::now(),
-                shown: origin,
-                ppm: 0,
-                origin,
-                wall_step_ms: 0,
-                paused: false,
-                stop: None,
-                stands_until: None,
-                parked: BTreeMap::new(),
-                next_key: 0,
-                tasks: Vec::new(),
-                write_latency: WRITE_LATENCY,
-                hang: None,
-            })),
-            life: Arc::new(watch::Sender::new(0)),
-        }
+        SimNode(Arc::new(Mutex::new(State {
+            rng: StdRng::seed_from_u64(seed),
+            base: Instant::now(),
+            shown: origin,
+            ppm: 0,
+            origin,
+            wall_step_ms: 0,
+            paused: false,
+            stop: None,
+            stands_until: None,
+            parked: BTreeMap::new(),
+            next_key: 0,
+            tasks: Vec::new(),
+            write_latency: WRITE_LATENCY,
+            hang: None,
+            life: 0,
+            inside: BTreeMap::new(),
+        })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no holder of this lock panics")
+        self.0.lock().expect("no holder of this lock panics")
     }
 
     /// Its clock.
@@ -145,13 +146,15 @@ impl SimNode {
     /// Runs `future` as a part of the process, such as a client's request in its hands: it
     /// stands still when the process does. `None` when the process crashes before it ends.
     pub async fn run_inside<T>(&self, future: impl Future<Output = T> + Send) -> Option<T> {
-        let mut life = self.life.subscribe();
-        let gate = Gate::new(self.clone(), Box::pin(future));
-        tokio::select! {
-            biased;
-            _ = life.changed() => None,
-            output = gate => Some(output),
-        }
+        let life = self.lock().life;
+        let mut gate = Gate::new(self.clone(), Box::pin(future));
+        std::future::poll_fn(|context| {
+            if !self.is_in(life, gate.key(), context.waker()) {
+                return Poll::Ready(None);
+            }
+            Pin::new(&mut gate).poll(context).map(Some)
+        })
+        .await
     }
 
     /// Stops the process at the `reads`-th next reading of its monotonic clock (1 is the very
@@ -226,8 +229,20 @@ impl SimNode {
         state.stands_until = None;
         state.hang = None;
         state.wake_all();
-        drop(state);
-        self.life.send_modify(|life| *life += 1);
+        state.life += 1;
+        for waker in std::mem::take(&mut state.inside).into_values() {
+            waker.wake();
+        }
+    }
+
+    /// Whether the process is still in this life; the waker is woken when it is not any more.
+    fn is_in(&self, life: u64, key: u64, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        let alive = state.life == life;
+        if alive {
+            state.inside.insert(key, waker.clone());
+        }
+        alive
     }
 
     pub(super) fn own(&self, task: AbortHandle) {
@@ -254,8 +269,9 @@ impl SimNode {
 
     pub(super) fn unpark(&self, key: u64) {
         // A poisoned lock means that a test is failing already.
-        if let Ok(mut state) = self.state.lock() {
+        if let Ok(mut state) = self.0.lock() {
             state.parked.remove(&key);
+            state.inside.remove(&key);
         }
     }
 

@@ -355,10 +355,9 @@ impl Pipe {
 
     /// Both ends look again.
     pub(super) fn wake(&mut self) {
-        for waker in [self.reader.take(), self.writer.take()] {
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+        let waiting = [self.reader.take(), self.writer.take()];
+        for waker in waiting.into_iter().flatten() {
+            waker.wake();
         }
         self.armed = None;
     }
