@@ -20,6 +20,9 @@ pub struct Placed {
     pub term: Term,
 }
 
+/// A message in an inbox: its log index; its room, its number there, and which it is.
+pub type InInbox = (LogIndex, (u64, u64, MessageId));
+
 /// A room.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
@@ -312,7 +315,7 @@ impl Truth {
         after: LogIndex,
         limit: usize,
         applied: LogIndex,
-    ) -> Option<Vec<(LogIndex, (u64, u64, MessageId))>> {
+    ) -> Option<Vec<InInbox>> {
         let (_, since) = self
             .users
             .get(usize::try_from(user.checked_sub(1)?).ok()?)?;
