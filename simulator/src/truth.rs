@@ -21,7 +21,7 @@ pub struct Placed {
 }
 
 /// A message in an inbox: its log index; its room, its number there, and which it is.
-pub type InInbox = (LogIndex, (u64, u64, MessageId));
+pub(crate) type InInbox = (LogIndex, (u64, u64, MessageId));
 
 /// A room.
 #[derive(Clone, Debug, Default)]
