@@ -33,6 +33,8 @@ pub struct Book {
     pub hard_state: HardState,
     /// What it writes.
     pub on_its_way: VecDeque<OnItsWay>,
+    /// What its disk had before the last write that the log took for durable.
+    before: Before,
     /// The last entry of the log that it was started with.
     pub restored: LogIndex,
     /// What it was at its last wake-up.
@@ -47,6 +49,28 @@ pub struct Book {
     pub damaged: bool,
     /// It has lost what it had promised to keep, through a flipped bit.
     pub lied_to: bool,
+}
+
+/// What a disk had before its last durable write: a bad disk may make that one write look torn,
+/// and no other.
+#[derive(Clone, Debug, Default)]
+struct Before {
+    /// How many of the disk's entries it had as well.
+    kept: usize,
+    /// The entries after those.
+    rest: Vec<Term>,
+    hard_state: HardState,
+    /// What was written then.
+    written: Vec<OnItsWay>,
+}
+
+/// Why a log cannot be what is left of a node's disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Broken {
+    /// The rule.
+    pub(crate) rule: &'static str,
+    /// The contradiction.
+    pub(crate) text: String,
 }
 
 /// What a wake-up changed.
@@ -87,8 +111,10 @@ impl Book {
         term_at(&self.disk, index)
     }
 
-    /// A new life begins with what its log gave back. Why that cannot be, if it cannot.
-    pub fn start(&mut self, life: u32, restored: &Restored) -> Result<(), String> {
+    /// A new life begins with what its log gave back. Why that cannot be, if it cannot: of a disk
+    /// on which a bit was flipped, the last write may be gone (it cannot be told from a torn one),
+    /// and nothing else.
+    pub(crate) fn start(&mut self, life: u32, restored: &Restored) -> Result<(), Broken> {
         let found = terms_of(restored);
         let kept = self.keeps(&found, restored.hard_state);
         self.life = life;
@@ -98,17 +124,28 @@ impl Book {
         self.term = restored.hard_state.term;
         self.commit = 0;
         self.applied = 0;
-        self.on_its_way.clear();
         match kept {
-            Err(why) if self.damaged => {
+            Err(text) if self.damaged => {
                 self.lied_to = true;
+                self.lacks_the_last_write(&found, restored.hard_state)
+                    .map_err(|_| Broken {
+                        rule: "corruption-is-refused",
+                        text: format!("a bit of its log was flipped, and {text}"),
+                    })?;
                 self.log = found;
-                let _ = why;
                 return Ok(());
             }
-            Err(why) => return Err(why),
+            Err(text) => {
+                let rule = "durable-stays";
+                return Err(Broken { rule, text });
+            }
             Ok(()) => self.damaged = false,
         }
+        if found != self.disk {
+            // The last write is one that was on its way.
+            self.note_before(0);
+        }
+        self.on_its_way.clear();
         self.log.clone_from(&found);
         self.disk = found;
         self.hard_state = restored.hard_state;
@@ -118,40 +155,49 @@ impl Book {
     /// Whether a log may be what is left of this node's disk: what was durable, and any
     /// beginning of what was on its way.
     fn keeps(&self, found: &[Term], hard_state: HardState) -> Result<(), String> {
-        let mut hard_states = vec![self.hard_state];
-        hard_states.extend(
-            self.on_its_way
-                .iter()
-                .filter_map(|on_way| on_way.hard_state),
-        );
-        if !hard_states.contains(&hard_state) {
-            return Err(format!(
-                "its log gave back {hard_state:?}; possible were {hard_states:?}"
-            ));
-        }
-        let mut possible = self.disk.clone();
-        if possible == found {
-            return Ok(());
-        }
-        for append in &self.on_its_way {
-            for (term, index) in append.terms.iter().zip(append.first..) {
-                put(&mut possible, index, &[*term]);
-                if possible == found {
-                    return Ok(());
-                }
-            }
-        }
-        let common = self
-            .disk
+        let on_its_way = self.on_its_way.iter();
+        is_left(
+            self.disk.clone(),
+            self.hard_state,
+            on_its_way,
+            found,
+            hard_state,
+        )
+    }
+
+    /// Whether a log may be what is left of this node's disk without its last write.
+    fn lacks_the_last_write(&self, found: &[Term], hard_state: HardState) -> Result<(), String> {
+        let before = &self.before;
+        let mut had = self.disk[..before.kept.min(self.disk.len())].to_vec();
+        had.extend_from_slice(&before.rest);
+        let writes = before.written.iter().chain(&self.on_its_way);
+        is_left(had, before.hard_state, writes, found, hard_state)
+    }
+
+    /// The disk is about to have more: notes what it has and what it gets, through the entries
+    /// of this append.
+    fn note_before(&mut self, through: u64) {
+        let written: Vec<OnItsWay> = self
+            .on_its_way
             .iter()
-            .zip(found)
-            .take_while(|(a, b)| a == b)
-            .count();
-        Err(format!(
-            "{} entries were durable, its log gave back {} of which the first {common} are those",
-            self.disk.len(),
-            found.len(),
-        ))
+            .take_while(|append| append.batch <= through || through == 0)
+            .cloned()
+            .collect();
+        let first = written
+            .iter()
+            .filter(|append| !append.terms.is_empty())
+            .map(|append| append.first)
+            .min();
+        let kept = first.map_or(self.disk.len(), |first| {
+            let before_first = usize::try_from(first - 1).expect("a log is in memory");
+            before_first.min(self.disk.len())
+        });
+        self.before = Before {
+            kept,
+            rest: self.disk[kept..].to_vec(),
+            hard_state: self.hard_state,
+            written,
+        };
     }
 
     /// The consensus actor has woken up.
@@ -191,6 +237,16 @@ impl Book {
 
     /// The log says what is durable.
     pub fn durable(&mut self, completion: &Completion) {
+        let through = completion
+            .entries_through
+            .max(completion.hard_state_through);
+        let brings_something = self.on_its_way.iter().any(|append| {
+            append.batch <= completion.entries_through && !append.terms.is_empty()
+                || append.batch <= completion.hard_state_through && append.hard_state.is_some()
+        });
+        if brings_something {
+            self.note_before(through);
+        }
         for append in &mut self.on_its_way {
             if append.batch <= completion.hard_state_through
                 && let Some(hard_state) = append.hard_state.take()
@@ -205,6 +261,49 @@ impl Book {
         self.on_its_way
             .retain(|append| append.batch > completion.entries_through);
     }
+}
+
+/// Whether a log may be what is left of a disk that had `disk` and `hard_state`, and any beginning
+/// of these writes after that.
+fn is_left<'a>(
+    disk: Vec<Term>,
+    hard_state: HardState,
+    writes: impl Iterator<Item = &'a OnItsWay> + Clone,
+    found: &[Term],
+    found_hard_state: HardState,
+) -> Result<(), String> {
+    let mut hard_states = vec![hard_state];
+    hard_states.extend(writes.clone().filter_map(|write| write.hard_state));
+    if !hard_states.contains(&found_hard_state) {
+        return Err(format!(
+            "its log gave back {found_hard_state:?}; possible were {hard_states:?}"
+        ));
+    }
+    let mut possible = disk;
+    if possible == found {
+        return Ok(());
+    }
+    let (durable, common) = (
+        possible.len(),
+        possible
+            .iter()
+            .zip(found)
+            .take_while(|(a, b)| a == b)
+            .count(),
+    );
+    for write in writes {
+        for (term, index) in write.terms.iter().zip(write.first..) {
+            put(&mut possible, index, &[*term]);
+            if possible == found {
+                return Ok(());
+            }
+        }
+    }
+    Err(format!(
+        "{durable} entries were durable, its log gave back {} of which the first {common} are \
+         those",
+        found.len(),
+    ))
 }
 
 /// Each entry's term of a log that was opened.

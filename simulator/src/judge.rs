@@ -318,9 +318,9 @@ impl Observer for Eye {
     fn started(&self, now: Time, restored: &Restored, torn: bool) {
         let mut court = self.judge.court();
         let begun = court.book(self.node).start(self.life, restored);
-        if let Err(why) = begun {
-            let node = self.node;
-            court.fail("durable-stays".to_owned(), format!("node {node}: {why}"));
+        if let Err(broken) = begun {
+            let text = format!("node {}: {}", self.node, broken.text);
+            court.fail(broken.rule.to_owned(), text);
             return;
         }
         court.judge(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use telegraft_cluster::env::Disk as _;
+use telegraft_cluster::env::{Disk as _, SimDisk};
 use telegraft_cluster::raft::NodeId;
 use tokio::time::{sleep, timeout};
 
@@ -243,9 +243,15 @@ impl Steer {
         if !segments.is_empty() {
             let segment = segments[self.rng.random_range(0..segments.len())];
             let path = directory.join(segment);
-            let length = disk.open(&path).and_then(|file| file.len()).unwrap_or(0);
+            let (length, written) = extent(disk.as_ref(), &path);
             if length > 0 {
-                let offset = self.rng.random_range(0..length);
+                // Mostly where something is written: after that are zeros.
+                let within = if self.rng.random_bool(0.8) && written > 0 {
+                    written
+                } else {
+                    length
+                };
+                let offset = self.rng.random_range(0..within);
                 self.tell(fault, &format!("node {id}, {segment} at {offset}"));
                 self.world.flipped(id);
                 disk.flip(&path, offset, self.rng.random_range(0..8));
@@ -254,6 +260,21 @@ impl Steer {
         sleep(self.length).await;
         self.world.let_go(id).await;
     }
+}
+
+/// The length of a file, and that of what is written in it: zeros follow.
+fn extent(disk: &SimDisk, path: &Path) -> (u64, u64) {
+    let contents = disk.open(path).and_then(|file| {
+        let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(0)];
+        file.read_at(0, &mut bytes)?;
+        Ok(bytes)
+    });
+    let bytes = contents.unwrap_or_default();
+    let written = bytes.iter().rposition(|byte| *byte != 0);
+    (
+        bytes.len() as u64,
+        written.map_or(0, |last| last as u64 + 1),
+    )
 }
 
 fn shown(links: &[(NodeId, NodeId)]) -> String {
