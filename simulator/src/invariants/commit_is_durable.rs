@@ -1,7 +1,7 @@
 //! What a node takes for committed is on a majority of the disks, and is the same for all nodes.
 //! Paper, §5.3 and §5.4.2 (no entry of an earlier term is committed by counting); faults.md, row 6.
 
-use telegraft_cluster::raft::NodeId;
+use telegraft_cluster::raft::{NodeId, Role};
 
 use super::{Event, Invariant, ensure, place};
 use crate::facts::Facts;
@@ -22,6 +22,16 @@ impl Invariant for CommitIsDurable {
             return Ok(());
         };
         let book = &facts.nodes[&node];
+        let led = wake.role_before == Some(Role::Leader) && wake.term_before == status.term;
+        if led && status.role == Role::Leader && status.commit_index > wake.commit_before {
+            let term = book.log_term(status.commit_index);
+            ensure!(
+                term == Some(status.term),
+                "node {node} leads term {} and commits through entry {} of term {term:?} by counting",
+                status.term,
+                status.commit_index
+            );
+        }
         for index in wake.commit_before + 1..=status.commit_index {
             let term = book.log_term(index);
             ensure!(
