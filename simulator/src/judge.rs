@@ -1,11 +1,12 @@
 //! The judge: looks inside all nodes and at all clients, keeps the books and asks the invariants.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use telegraft_cluster::chat::{Digest, Outcome, SessionLimits};
-use telegraft_cluster::env::{Observer, Queues};
+use telegraft_cluster::env::{Observer, Queues, SimDisk};
 use telegraft_cluster::raft::{
     Append, Completion, Effects, Entry, LogIndex, Message, NodeId, Payload, ReadContext, ReadMode,
     Restored, Role, Status,
@@ -20,6 +21,7 @@ use crate::operation::{Operation, Reply};
 use crate::sometimes::Sometimes;
 use crate::story::Story;
 use crate::truth::Truth;
+use crate::world::DATA_DIR;
 
 /// What contradicts an invariant, or a panic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,9 +146,10 @@ impl Judge {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Who looks at one life of a node.
-    pub fn observer(&self, node: NodeId, life: u32) -> Arc<dyn Observer> {
+    /// Who looks at one life of a node, and at its disk.
+    pub fn observer(&self, node: NodeId, life: u32, disk: Arc<SimDisk>) -> Arc<dyn Observer> {
         Arc::new(Eye {
+            disk,
             judge: self.clone(),
             node,
             life,
@@ -303,9 +306,18 @@ struct Eye {
     judge: Judge,
     node: NodeId,
     life: u32,
+    disk: Arc<SimDisk>,
 }
 
 impl Eye {
+    /// The file of the log whose sync has failed in this life: what was written may be gone, and
+    /// nothing can be found out about it (faults.md, row 10).
+    fn failed_sync(&self) -> Option<String> {
+        let path = self.disk.failed_sync()?;
+        path.starts_with(Path::new(DATA_DIR).join("log"))
+            .then(|| path.display().to_string())
+    }
+
     /// The court, unless another life has begun.
     fn court(&self) -> Option<MutexGuard<'_, Court>> {
         let court = self.judge.court();
@@ -317,6 +329,14 @@ impl Eye {
 impl Observer for Eye {
     fn started(&self, now: Time, restored: &Restored, torn: bool) {
         let mut court = self.judge.court();
+        if let Some(path) = self.failed_sync() {
+            let text = format!(
+                "node {} opens its log though a sync of {path} has failed",
+                self.node
+            );
+            court.fail("failed-sync-stops".to_owned(), text);
+            return;
+        }
         let begun = court.book(self.node).start(self.life, restored);
         if let Err(broken) = begun {
             let text = format!("node {}: {}", self.node, broken.text);
@@ -404,6 +424,14 @@ impl Observer for Eye {
 
     fn durable(&self, completion: &Completion) {
         if let Some(mut court) = self.court() {
+            if let Some(path) = self.failed_sync() {
+                let text = format!(
+                    "node {} takes {completion:?} for durable after a sync of {path} has failed",
+                    self.node
+                );
+                court.fail("failed-sync-stops".to_owned(), text);
+                return;
+            }
             court.book(self.node).durable(completion);
             court.trace(&[7, self.node, completion.entries_through]);
             court.judge(self.node, &Event::Durable);

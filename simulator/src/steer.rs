@@ -16,6 +16,13 @@ use crate::world::{DATA_DIR, Down, World};
 /// How long a leader may take to hand over when it stops (as in the product's `run`).
 const HAND_OVER: Duration = Duration::from_millis(1_500);
 
+/// How long a node's next sync is waited for.
+const SYNC_WITHIN: Duration = Duration::from_secs(3);
+/// How often is looked for it, and for the end of the node.
+const SYNC_LOOK: Duration = Duration::from_millis(5);
+/// How long a node may run after a sync of its log has failed.
+const STOPS_WITHIN: Duration = Duration::from_millis(250);
+
 /// Carries one fault out: waits until it is due, begins it, and ends it.
 pub(crate) async fn carry_out(world: World, number: usize, due: Due) {
     sleep(due.at).await;
@@ -115,15 +122,17 @@ impl Steer {
             Fault::PowerAtEffect(target, effects) => {
                 let id = self.node(*target);
                 self.tell_of(fault, id);
-                self.world.disk(id).cut_power_after(*effects);
+                let disk = self.world.disk(id);
+                disk.cut_power_after(*effects);
                 sleep(self.length).await;
+                disk.disarm();
             }
             Fault::KillAll => self.all_down(fault, Down::Killed).await,
             Fault::PowerAll => self.all_down(fault, Down::Power).await,
             Fault::FailSync(target) => {
                 let id = self.node(*target);
                 self.tell_of(fault, id);
-                self.world.disk(id).fail_next_sync();
+                self.fail_sync(id).await;
             }
             Fault::SlowDisk(disks, most) => {
                 let ids = self.disks(*disks);
@@ -190,6 +199,45 @@ impl Steer {
                 sleep(self.length).await;
                 self.world.let_go(id).await;
             }
+        }
+    }
+
+    /// Lets a node's next sync fail, and holds the node to stop.
+    async fn fail_sync(&mut self, id: NodeId) {
+        let disk = self.world.disk(id);
+        let before = disk.counts().failed_syncs;
+        disk.fail_next_sync();
+        let mut waited = Duration::ZERO;
+        while disk.counts().failed_syncs == before {
+            if waited >= SYNC_WITHIN {
+                disk.disarm();
+                return;
+            }
+            sleep(SYNC_LOOK).await;
+            waited += SYNC_LOOK;
+        }
+        // It may have ended already, and its next life have begun.
+        let Some(path) = disk.failed_sync() else {
+            return;
+        };
+        let life = self.world.up(id).map(|up| up.life);
+        let mut ran = Duration::ZERO;
+        while ran < STOPS_WITHIN {
+            sleep(SYNC_LOOK).await;
+            if disk.failed_sync().is_none() || self.world.up(id).map(|up| up.life) != life {
+                return;
+            }
+            if !self.world.disturbances(id).1 {
+                ran += SYNC_LOOK;
+            }
+        }
+        // Peers' directories are written again when they connect again; the log never is.
+        if life.is_some() && path.starts_with(Path::new(DATA_DIR).join("log")) {
+            let text = format!(
+                "node {id} goes on after a sync of {} failed",
+                path.display()
+            );
+            self.world.judge().fail("failed-sync-stops", text);
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use telegraft_cluster::env::{Cut, Env, LinkFaults, SimDisk, SimNetwork, SimNode};
+use telegraft_cluster::env::{Cut, Disk, Env, LinkFaults, SimDisk, SimNetwork, SimNode};
 use telegraft_cluster::log::Durability;
 use telegraft_cluster::node::{self, Node, Settings};
 use telegraft_cluster::raft::{Configuration, NodeId};
@@ -246,13 +246,15 @@ impl World {
             .seed
             .wrapping_mul(1_000_003)
             .wrapping_add(id * 1_000 + u64::from(life));
+        let refused = disk.counts().refused;
+        let observer = self.0.judge.observer(id, life, Arc::clone(&disk));
         let env = Env {
             clock: sim.clock(),
-            disk,
+            disk: Arc::clone(&disk) as Arc<dyn Disk>,
             transport: Arc::new(self.0.network.transport(id)),
             spawner: sim.spawner(),
             seed,
-            observer: Some(self.0.judge.observer(id, life)),
+            observer: Some(observer),
         };
         let settings = Settings {
             id,
@@ -277,7 +279,8 @@ impl World {
                 Ok(running) => running.node,
                 Err(error) => {
                     sim.crash();
-                    self.could_not_start(id, &error.to_string());
+                    let full = disk.counts().refused > refused;
+                    self.could_not_start(id, &error.to_string(), full);
                     return;
                 }
             },
@@ -325,7 +328,12 @@ impl World {
         self.0
             .judge
             .tell(|| format!("node {id} cannot go on: {reason}"));
-        if reason.contains("cannot sync") && !reason.contains("power") {
+        if !self.disk_failed(id) {
+            let text = format!("node {id} stops, and its disk did nothing to it: {reason}");
+            self.0.judge.fail("stops-without-cause", text);
+            return;
+        }
+        if self.disk(id).failed_sync().is_some() {
             self.0.judge.sometimes("failed-sync-stopped-a-node");
         }
         let down = self.how_it_went_down(id);
@@ -337,6 +345,12 @@ impl World {
         self.let_go_later(id, DOWN_AFTER_FAILURE);
     }
 
+    /// Whether the disk has failed in this life: a sync, or all of it with the power.
+    fn disk_failed(&self, id: NodeId) -> bool {
+        let disk = self.disk(id);
+        disk.failed_sync().is_some() || !disk.has_power()
+    }
+
     /// Whether its machine has power.
     fn how_it_went_down(&self, id: NodeId) -> Down {
         if self.disk(id).has_power() {
@@ -346,7 +360,8 @@ impl World {
         }
     }
 
-    fn could_not_start(&self, id: NodeId, reason: &str) {
+    /// A node could not start; `full`: its disk had no room for something.
+    fn could_not_start(&self, id: NodeId, reason: &str, full: bool) {
         self.0
             .judge
             .tell(|| format!("node {id} does not start: {reason}"));
@@ -355,20 +370,21 @@ impl World {
             machine.failed_starts += 1;
             (machine.flipped, machine.lives, machine.failed_starts)
         });
-        if flipped {
+        let corrupt = reason.contains("corrupt");
+        if corrupt && flipped {
             self.0.judge.sometimes("corruption-refused-at-start");
             self.lose(id, reason);
             return;
         }
-        if tries > MOST_STARTS {
-            let text = format!("node {id} does not start: {reason}");
-            self.0.judge.fail("starts-again", text);
-            return;
-        }
-        if reason.contains("corrupt") {
+        if corrupt {
             let text =
                 format!("node {id} finds its log corrupt, and nothing flipped a bit: {reason}");
             self.0.judge.fail("no-corruption-out-of-crashes", text);
+            return;
+        }
+        if tries > MOST_STARTS || !full && !self.disk_failed(id) {
+            let text = format!("node {id} does not start: {reason}");
+            self.0.judge.fail("starts-again", text);
             return;
         }
         let down = self.how_it_went_down(id);
@@ -529,9 +545,13 @@ impl World {
     pub(crate) fn heal(&self) {
         self.0.network.mend();
         self.0.network.clear_faults();
-        for (id, up) in self.all_up() {
+        for (_, up) in self.all_up() {
             up.sim.resume();
-            self.disk(id).set_capacity(None);
+        }
+        for id in 1..=self.0.plan.nodes {
+            let disk = self.disk(id);
+            disk.set_capacity(None);
+            disk.disarm();
         }
     }
 }

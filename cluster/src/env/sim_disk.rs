@@ -51,6 +51,8 @@ struct State {
     life: u64,
     capacity: Option<u64>,
     fail_next_sync: bool,
+    /// The file whose sync has failed since the last crash or kill.
+    failed_sync: Option<PathBuf>,
     operations: u64,
     /// The power goes once this many operations were done.
     power_until: Option<u64>,
@@ -315,6 +317,7 @@ impl SimDisk {
         state.locks.clear();
         state.life += 1;
         state.fail_next_sync = false;
+        state.failed_sync = None;
         state.power_until = None;
         state.counts.crashes += 1;
     }
@@ -326,6 +329,7 @@ impl SimDisk {
         let mut state = self.state();
         state.locks.clear();
         state.life += 1;
+        state.failed_sync = None;
         state.counts.kills += 1;
     }
 
@@ -344,6 +348,22 @@ impl SimDisk {
     /// it can be read until then.
     pub fn fail_next_sync(&self) {
         self.state().fail_next_sync = true;
+    }
+
+    /// The file whose sync has failed (the first one, if there were several) since the last
+    /// [`SimDisk::crash`] or [`SimDisk::kill`].
+    pub fn failed_sync(&self) -> Option<PathBuf> {
+        self.state().failed_sync.clone()
+    }
+
+    /// Takes back what waits for its moment: [`SimDisk::fail_next_sync`], and
+    /// [`SimDisk::cut_power_after`] unless the power is gone already.
+    pub fn disarm(&self) {
+        let mut state = self.state();
+        state.fail_next_sync = false;
+        if state.powered().is_ok() {
+            state.power_until = None;
+        }
     }
 
     /// Limits what all files together may hold, in bytes, or with `None` no more. What is
@@ -605,6 +625,10 @@ impl DiskFile for SimFile {
             // As the page cache does: what could not be written is not tried again.
             state.contents(self.file).unsynced.clear();
             state.counts.failed_syncs += 1;
+            if state.failed_sync.is_none() {
+                let name = state.names.iter().find(|(_, file)| **file == self.file);
+                state.failed_sync = name.map(|(path, _)| path.clone());
+            }
             return Err(io::Error::other("the disk lost the write"));
         }
         state.contents(self.file).sync();
