@@ -266,12 +266,21 @@ impl Client {
                 reply if reply.is_unknown() && soon_enough => return None,
                 _ => {}
             }
-            let patience = if self.over.load(Ordering::Relaxed) {
-                CALM_PATIENCE
-            } else {
-                PATIENCE
-            };
-            if begun.elapsed() > patience {
+            let calm = self.over.load(Ordering::Relaxed);
+            if calm && begun.elapsed() > CALM_PATIENCE {
+                let text = format!(
+                    "client {} has no answer to {} of {key:?} after {CALM_PATIENCE:?}, most of \
+                     them calm",
+                    self.number,
+                    Call::Write {
+                        write,
+                        key: Some(key)
+                    },
+                );
+                self.world.judge().fail("heals", text);
+                return None;
+            }
+            if !calm && begun.elapsed() > PATIENCE {
                 return None;
             }
             self.wait_a_little().await;
