@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use telegraft_cluster::chat::Outcome;
+use telegraft_cluster::chat::{Outcome, SessionKey};
 use telegraft_cluster::http::{Backend as _, Consistency};
 use telegraft_cluster::raft::{LogIndex, NodeId};
 use tokio::task::JoinSet;
@@ -24,6 +24,8 @@ const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 /// The client that asks here.
 const LAST_CLIENT: usize = 99;
+/// Messages of a page of an inbox.
+const INBOX_PAGE: usize = 500;
 /// The deadline of what is asked here.
 const DEADLINE: Duration = Duration::from_secs(2);
 
@@ -45,7 +47,8 @@ async fn rest(world: &World, mut clients: JoinSet<()>) -> Result<(), String> {
     let written = write_something(world).await?;
     let target = catch_up(world, written).await?;
     same_digests(world, target).await?;
-    final_reads(world, target).await
+    final_reads(world, target).await?;
+    final_inboxes(world).await
 }
 
 async fn leader_within(world: &World, within: Duration) -> Result<NodeId, String> {
@@ -66,24 +69,61 @@ async fn leader_within(world: &World, within: Duration) -> Result<NodeId, String
     }
 }
 
-/// A new write succeeds; its log index.
+/// A new session's writes succeed, the last of them a message; its log index.
 async fn write_something(world: &World) -> Result<LogIndex, String> {
+    let session_id = match write(world, Write::Register, None).await? {
+        Outcome::SessionRegistered { session_id, .. } => session_id,
+        other => return Err(format!("a new session in the calm: {other:?}")),
+    };
+    let key = |sequence| {
+        Some(SessionKey {
+            session_id,
+            sequence,
+        })
+    };
+    let name = format!("client {LAST_CLIENT}");
+    let user = match write(world, Write::User(name), key(1)).await? {
+        Outcome::UserCreated { user_id } => user_id,
+        other => return Err(format!("a new user in the calm: {other:?}")),
+    };
+    let name = format!("room of client {LAST_CLIENT}");
+    let new_room = Write::Room {
+        name,
+        creator: user,
+    };
+    let room = match write(world, new_room, key(2)).await? {
+        Outcome::RoomCreated { room_id } => room_id,
+        other => return Err(format!("a new room in the calm: {other:?}")),
+    };
+    let message = Write::Send {
+        room,
+        user,
+        id: MessageId::new(LAST_CLIENT, 1),
+        bytes: 50,
+    };
+    match write(world, message, key(3)).await? {
+        Outcome::Sent { index, .. } => Ok(index),
+        other => Err(format!("a message in the calm: {other:?}")),
+    }
+}
+
+/// A write that is tried until it is answered.
+async fn write(world: &World, write: Write, key: Option<SessionKey>) -> Result<Outcome, String> {
     let begun = Instant::now();
     let mut last = None;
     while begun.elapsed() < LEADER_WITHIN {
         let leader = leader_within(world, LEADER_WITHIN).await?;
         let call = Call::Write {
-            write: Write::Register,
-            key: None,
+            write: write.clone(),
+            key,
         };
-        let reply = ask(world, LAST_CLIENT, leader, call, DEADLINE).await;
-        if let Reply::Done(Outcome::SessionRegistered { session_id, .. }) = reply {
-            return Ok(session_id);
+        match ask(world, LAST_CLIENT, leader, call, DEADLINE).await {
+            Reply::Done(outcome) => return Ok(outcome),
+            reply => last = Some(reply),
         }
-        last = Some(reply);
         sleep(LOOK).await;
     }
-    Err(format!("no write succeeds in the calm: {last:?}"))
+    Err(format!("{write:?} has no answer in the calm: {last:?}"))
 }
 
 /// All nodes that are not lost are up and have applied `through`; the index that all have.
@@ -134,7 +174,7 @@ async fn same_digests(world: &World, index: LogIndex) -> Result<(), String> {
 async fn final_reads(world: &World, index: LogIndex) -> Result<(), String> {
     for room in 1..=ROOMS {
         let mut first: Option<Option<Vec<(u64, MessageId)>>> = None;
-        for (id, _) in world.all_up() {
+        for id in world.not_lost() {
             for consistency in [
                 Consistency::Local,
                 Consistency::Lease,
@@ -170,4 +210,78 @@ async fn final_reads(world: &World, index: LogIndex) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The inbox of every user, paged through from its beginning at every node, is what the log says.
+async fn final_inboxes(world: &World) -> Result<(), String> {
+    let due = world.judge().facts(|facts| {
+        let users = 1..=facts.truth.users.len() as u64;
+        let due = users.map(|user| {
+            (
+                user,
+                facts
+                    .truth
+                    .inbox(user, 0, usize::MAX, facts.truth.applied()),
+            )
+        });
+        due.collect::<Vec<_>>()
+    });
+    for (user, due) in due {
+        let due: Vec<(u64, u64, MessageId)> =
+            due.into_iter().flatten().map(|(_, shown)| shown).collect();
+        for id in world.not_lost() {
+            for consistency in [Consistency::Local, Consistency::Linearizable] {
+                let shown = whole_inbox(world, id, user, consistency).await?;
+                if shown != due {
+                    return Err(format!(
+                        "node {id} shows the inbox of user {user} in {consistency:?} reads as \
+                         {shown:?}; the log has {due:?}"
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All pages of an inbox.
+async fn whole_inbox(
+    world: &World,
+    id: NodeId,
+    user: u64,
+    consistency: Consistency,
+) -> Result<Vec<(u64, u64, MessageId)>, String> {
+    let mut all = Vec::new();
+    let mut after = 0;
+    loop {
+        let call = Call::Inbox {
+            user,
+            after,
+            limit: INBOX_PAGE,
+            consistency,
+        };
+        match ask(world, LAST_CLIENT, id, call, DEADLINE).await {
+            Reply::Inbox {
+                messages, cursor, ..
+            } => {
+                let last = messages.len() < INBOX_PAGE;
+                all.extend(messages);
+                if last {
+                    return Ok(all);
+                }
+                if cursor <= after {
+                    return Err(format!(
+                        "node {id} gives cursor {cursor} after {after} in the inbox of user {user}"
+                    ));
+                }
+                after = cursor;
+            }
+            other => {
+                return Err(format!(
+                    "node {id} does not answer a {consistency:?} read of the inbox of user {user} \
+                     in the calm: {other}"
+                ));
+            }
+        }
+    }
 }
