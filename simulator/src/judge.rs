@@ -183,6 +183,13 @@ impl Judge {
         self.court().sometimes.hit(name);
     }
 
+    /// All nodes are down.
+    pub fn all_down(&self) {
+        let mut court = self.court();
+        let now = court.start.elapsed();
+        court.sometimes.all_down(now);
+    }
+
     /// A bit of a stopped node's disk was flipped.
     pub fn damaged(&self, node: NodeId) {
         self.court().book(node).damaged = true;
@@ -208,6 +215,7 @@ impl Judge {
         let mut court = self.court();
         let faults = &mut court.facts.faults_in_force;
         *faults = if begins { *faults + 1 } else { *faults - 1 };
+        court.judge(0, &Event::Fault);
         court.trace(&[2, u64::from(begins)]);
     }
 

@@ -1,9 +1,10 @@
 //! What must be seen in some runs: a check that the runs go where the danger is.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use telegraft_cluster::chat::{Outcome, WriteError};
-use telegraft_cluster::http::{Consistency, Refusal};
+use telegraft_cluster::http::Refusal;
 use telegraft_cluster::raft::{AppendResult, Body, NodeId, ReadContext, ReadMode, Role, Term};
 
 use crate::facts::Facts;
@@ -53,6 +54,8 @@ pub struct Sometimes {
     last_leader: Option<(NodeId, Term)>,
     lease_reads: HashMap<(NodeId, ReadContext), bool>,
     told_to_stand: HashMap<NodeId, Term>,
+    /// When all nodes were last down, until a message is acknowledged after that.
+    full_stop: Option<Duration>,
 }
 
 impl Sometimes {
@@ -60,6 +63,11 @@ impl Sometimes {
     pub fn hit(&mut self, name: &'static str) {
         debug_assert!(NAMES.contains(&name), "{name} is no name");
         *self.counts.entry(name).or_default() += 1;
+    }
+
+    /// All nodes are down.
+    pub fn all_down(&mut self, now: Duration) {
+        self.full_stop = Some(now);
     }
 
     /// How often each was seen.
@@ -196,6 +204,10 @@ impl Sometimes {
                 else {
                     return;
                 };
+                let after_stop = |stopped| operation.invoked >= stopped;
+                if self.full_stop.take_if(|at| after_stop(*at)).is_some() {
+                    self.hit("full-stop-recovered");
+                }
                 // The answer is that of an earlier try when a later one is in the log as well.
                 let again = facts.truth.sends.get(id).is_some_and(|all| all.len() > 1);
                 if again {
@@ -210,11 +222,6 @@ impl Sometimes {
                 }
             }
             _ => {}
-        }
-        if operation.call.consistency() == Some(Consistency::Lease)
-            && matches!(reply, Reply::Refused(_))
-        {
-            *self.counts.entry("lease-expired").or_default() += 1;
         }
     }
 }

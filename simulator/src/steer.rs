@@ -269,11 +269,11 @@ impl Steer {
             self.world.hold(id);
             self.world.bring_down(id, down, self.seed);
         }
+        self.world.judge().all_down();
         sleep(self.length).await;
         for id in nodes {
             self.world.let_go(id).await;
         }
-        self.world.judge().sometimes("full-stop-recovered");
     }
 
     /// Flips a bit of a stopped node's log, as long as a majority stays whole.

@@ -113,6 +113,8 @@ pub enum Event<'a> {
     Invoked(&'a Operation),
     /// A client has its reply.
     Completed(&'a Operation),
+    /// A fault begins or ends.
+    Fault,
     /// The calm after the faults begins.
     Calm,
     /// All is over.
