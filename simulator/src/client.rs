@@ -59,6 +59,8 @@ pub(crate) struct Client {
     /// Who it took for the leader before: that one may not know yet that it leads no more.
     former: NodeId,
     done: u64,
+    /// Some node has answered what it does now, or may have done it.
+    answered: bool,
 }
 
 impl Client {
@@ -83,15 +85,19 @@ impl Client {
             hint: 1,
             former: 1,
             done: 0,
+            answered: false,
         }
     }
 
     /// Works until the run is over.
     pub(crate) async fn run(mut self) {
         while !self.over.load(Ordering::Relaxed) {
+            self.answered = false;
             self.step().await;
             self.done += 1;
-            self.world.judge().operation_done();
+            if self.answered {
+                self.world.judge().operation_done();
+            }
             if self.plan.most > 0 && self.done >= self.plan.most {
                 return;
             }
@@ -179,6 +185,12 @@ impl Client {
         }
     }
 
+    async fn ask(&mut self, to: NodeId, call: Call, deadline: Duration) -> Reply {
+        let reply = ask(&self.world, self.number, to, call, deadline).await;
+        self.answered |= counts(&reply);
+        reply
+    }
+
     fn message(&mut self) -> MessageId {
         self.next_message += 1;
         MessageId::new(self.number, self.next_message)
@@ -215,7 +227,7 @@ impl Client {
             write: Write::Register,
             key: None,
         };
-        let reply = ask(&self.world, self.number, to, call, deadline).await;
+        let reply = self.ask(to, call, deadline).await;
         self.learn(to, &reply);
         match reply {
             Reply::Done(Outcome::SessionRegistered { session_id, .. }) => {
@@ -259,7 +271,7 @@ impl Client {
                 write: write.clone(),
                 key: Some(key),
             };
-            let reply = ask(&self.world, self.number, to, call, deadline).await;
+            let reply = self.ask(to, call, deadline).await;
             self.learn(to, &reply);
             match reply {
                 Reply::Done(outcome) => return Some(self.settled(key, outcome)),
@@ -325,7 +337,9 @@ impl Client {
             open.push((write, key, tokio::spawn(asking)));
         }
         for (write, key, asking) in open {
-            match asking.await {
+            let reply = asking.await;
+            self.answered |= reply.as_ref().is_ok_and(counts);
+            match reply {
                 Ok(Reply::Done(outcome)) => {
                     self.settled(key, outcome);
                 }
@@ -355,6 +369,7 @@ impl Client {
             ask(&self.world, self.number, there, call, deadline),
         );
         self.learn(here, &first);
+        self.answered |= counts(&first) || counts(&second);
         for reply in [first, second] {
             if let Reply::Done(outcome) = reply {
                 self.settled(key, outcome);
@@ -373,7 +388,7 @@ impl Client {
             };
             let to = self.likely_leader();
             let deadline = self.deadline();
-            let reply = ask(&self.world, self.number, to, call, deadline).await;
+            let reply = self.ask(to, call, deadline).await;
             self.learn(to, &reply);
             // Without a key another try might send it twice.
             if !crate::operation::surely_not_proposed(&reply) {
@@ -445,7 +460,7 @@ impl Client {
         };
         let to = self.reader();
         let deadline = self.deadline();
-        let reply = ask(&self.world, self.number, to, call, deadline).await;
+        let reply = self.ask(to, call, deadline).await;
         match reply {
             Reply::Page { messages, applied } => {
                 self.shown = self.shown.max(applied);
@@ -467,7 +482,7 @@ impl Client {
         };
         let to = self.reader();
         let deadline = self.deadline();
-        let reply = ask(&self.world, self.number, to, call, deadline).await;
+        let reply = self.ask(to, call, deadline).await;
         match reply {
             Reply::Inbox {
                 cursor, applied, ..
@@ -477,5 +492,14 @@ impl Client {
             }
             reply => self.learn(to, &reply),
         }
+    }
+}
+
+/// Whether a reply makes a try an operation: an answer, or an outcome that nobody knows.
+fn counts(reply: &Reply) -> bool {
+    match reply {
+        Reply::Done(_) | Reply::Page { .. } | Reply::Inbox { .. } | Reply::NotFound { .. } => true,
+        Reply::Garbled(_) => true,
+        reply => reply.is_unknown(),
     }
 }

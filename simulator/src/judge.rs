@@ -61,6 +61,7 @@ struct Court {
     story: Story,
     operations: Vec<Operation>,
     completed: u64,
+    took_hold: BTreeMap<&'static str, u64>,
     wakes: u64,
 }
 
@@ -135,6 +136,7 @@ impl Judge {
             story,
             operations: Vec::new(),
             completed: 0,
+            took_hold: BTreeMap::new(),
             wakes: 0,
         })))
     }
@@ -217,6 +219,16 @@ impl Judge {
         *faults = if begins { *faults + 1 } else { *faults - 1 };
         court.judge(0, &Event::Fault);
         court.trace(&[2, u64::from(begins)]);
+    }
+
+    /// A fault of a kind has taken hold: something is not as it would be without it.
+    pub fn took_hold(&self, kind: &'static str) {
+        *self.court().took_hold.entry(kind).or_default() += 1;
+    }
+
+    /// The kinds of faults, as often as they took hold.
+    pub fn faults(&self) -> BTreeMap<&'static str, u64> {
+        self.court().took_hold.clone()
     }
 
     /// The node that leads the highest term, as seen from inside.

@@ -90,7 +90,7 @@ impl Plan {
             most: 0,
         });
         let clients = clients.collect();
-        let count = rng.random_range(10..=16);
+        let count = rng.random_range(13..=19);
         let mut faults: Vec<Due> = (0..count)
             .map(|_| {
                 let fault = Fault::draw(&mut rng);

@@ -42,7 +42,9 @@ pub struct Totals {
     pub calls: u64,
     /// Virtual time, in seconds.
     pub virtual_s: f64,
-    /// Faults, by kind.
+    /// Faults that were planned.
+    pub planned: u64,
+    /// Faults that took hold, by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// The number of seeds in which each of these was seen.
     pub sometimes: BTreeMap<&'static str, u64>,
@@ -70,6 +72,7 @@ impl Totals {
         };
         self.calls += report.calls;
         self.virtual_s += report.length.as_secs_f64();
+        self.planned += report.planned;
         for (kind, count) in &report.faults {
             *self.faults.entry(kind).or_default() += count;
         }
@@ -131,8 +134,9 @@ impl Totals {
         ));
         let faults: u64 = self.faults.values().sum();
         line(format_args!(
-            "{faults} faults ({:.1} a seed):",
-            faults as f64 / seeds
+            "{faults} faults took hold ({:.1} a seed) of {} that were planned:",
+            faults as f64 / seeds,
+            self.planned,
         ));
         for (kind, count) in &self.faults {
             line(format_args!("  {kind:<36} {count:>9}"));

@@ -22,7 +22,7 @@ use crate::steer;
 use crate::story::Story;
 use crate::world::{DATA_DIR, World};
 
-/// The faulty part ends here, whatever the clients have done by then.
+/// Clients that have not done so by then what they were to do have failed.
 const MOST_LENGTH: Duration = Duration::from_secs(150);
 /// How often is looked whether it is over.
 const LOOK: Duration = Duration::from_millis(100);
@@ -42,7 +42,9 @@ pub struct Report {
     pub calls: u64,
     /// How much time has passed in it.
     pub length: Duration,
-    /// The kinds of its faults, as often as they were.
+    /// How many faults were planned.
+    pub planned: u64,
+    /// The kinds of its faults, as often as they took hold.
     pub faults: BTreeMap<&'static str, u64>,
     /// What was seen of what is to be seen in some runs.
     pub seen: BTreeMap<&'static str, u64>,
@@ -77,6 +79,7 @@ pub fn run(plan: &Plan, with_story: bool, bug: Option<KnownBug>) -> Report {
         operations: 0,
         calls: 0,
         length: Duration::ZERO,
+        planned: 0,
         faults: BTreeMap::new(),
         seen: BTreeMap::new(),
         violation: None,
@@ -122,8 +125,15 @@ async fn live(plan: &Plan, with_story: bool) -> Report {
         let now = judge.now();
         let enough = now >= plan.length && judge.operations() >= plan.operations;
         let idle = !clients.is_empty() && all_finished(&mut clients);
-        if judge.violation().is_some() || faults.is_empty() && (enough || idle || now > MOST_LENGTH)
-        {
+        if faults.is_empty() && now > MOST_LENGTH && !enough && !idle {
+            let text = format!(
+                "clients have done {} operations in {now:?}; {} were to be done",
+                judge.operations(),
+                plan.operations
+            );
+            judge.fail("enough-operations", text);
+        }
+        if judge.violation().is_some() || faults.is_empty() && (enough || idle) {
             break;
         }
     }
@@ -137,10 +147,6 @@ async fn live(plan: &Plan, with_story: bool) -> Report {
         judge.fail("no-panic", panic);
     }
     let hash = judge.end() ^ world.network().trace_hash();
-    let mut kinds = BTreeMap::new();
-    for due in &plan.faults {
-        *kinds.entry(due.fault.kind()).or_default() += 1;
-    }
     Report {
         seed: plan.seed,
         nodes: plan.nodes,
@@ -148,7 +154,8 @@ async fn live(plan: &Plan, with_story: bool) -> Report {
         operations: judge.operations(),
         calls: judge.calls(|calls| calls.len() as u64),
         length: judge.now(),
-        faults: kinds,
+        planned: plan.faults.len() as u64,
+        faults: judge.faults(),
         seen: judge.seen(),
         violation: judge.violation(),
         story: judge.story(),

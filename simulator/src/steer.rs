@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use telegraft_cluster::env::{Disk as _, SimDisk};
+use telegraft_cluster::env::{Disk as _, NetworkCounts, SimDisk};
 use telegraft_cluster::raft::NodeId;
 use tokio::time::{sleep, timeout};
 
@@ -50,7 +50,24 @@ struct Steer {
 impl Steer {
     fn node(&mut self, target: Target) -> NodeId {
         let leader = self.world.judge().leader();
-        target.settle(self.world.plan().nodes, leader, &mut self.rng)
+        let id = target.settle(self.world.plan().nodes, leader, &mut self.rng);
+        let up = self.world.all_up();
+        if up.is_empty() || up.iter().any(|(other, _)| *other == id) {
+            return id;
+        }
+        // A fault of a node that is down changes nothing.
+        up[self.rng.random_range(0..up.len())].0
+    }
+
+    fn is_up(&self, id: NodeId) -> bool {
+        self.world.up(id).is_some()
+    }
+
+    /// The fault is in force, if that is so.
+    fn took_hold(&self, fault: &Fault, so: bool) {
+        if so {
+            self.world.judge().took_hold(fault.kind());
+        }
     }
 
     fn tell(&self, fault: &Fault, whom: &str) {
@@ -71,6 +88,7 @@ impl Steer {
                 let links = shape.links(self.world.plan().nodes, leader, self.seed);
                 self.tell(fault, &shown(&links));
                 self.world.cut(self.number, &links, Some(*cut));
+                self.took_hold(fault, !links.is_empty());
                 sleep(self.length).await;
                 self.world.cut(self.number, &links, None);
                 self.ended(fault);
@@ -86,14 +104,21 @@ impl Steer {
                     }
                 }
                 self.tell(fault, &shown(&links));
+                let spoilt =
+                    |counts: NetworkCounts| counts.lost + counts.duplicated + counts.reordered;
+                let before = spoilt(self.world.network().counts());
                 self.world.spoil(self.number, &links, Some(*faults));
                 sleep(self.length).await;
+                let happened = spoilt(self.world.network().counts()) > before;
+                let late = !faults.delay.1.is_zero() && !links.is_empty();
+                self.took_hold(fault, happened || late);
                 self.world.spoil(self.number, &links, None);
                 self.ended(fault);
             }
             Fault::BreakConnections => {
                 let nodes = self.world.plan().nodes;
                 self.tell(fault, "some");
+                let before = self.world.network().counts().broken;
                 for a in 1..=nodes {
                     for b in 1..=nodes {
                         if a != b && self.rng.random_bool(0.5) {
@@ -101,10 +126,13 @@ impl Steer {
                         }
                     }
                 }
+                let broken = self.world.network().counts().broken > before;
+                self.took_hold(fault, broken);
             }
             Fault::Pause(target) => {
                 let id = self.node(*target);
                 self.tell_of(fault, id);
+                self.took_hold(fault, self.is_up(id));
                 self.world.pause(id);
                 sleep(self.length).await;
                 self.world.resume(id);
@@ -114,7 +142,8 @@ impl Steer {
                 let id = self.node(*target);
                 if self.world.up(id).is_some() {
                     self.tell_of(fault, id);
-                    self.world.stop_inside(id, *reads, self.length).await;
+                    let stood = self.world.stop_inside(id, *reads, self.length).await;
+                    self.took_hold(fault, stood);
                 }
             }
             Fault::Kill(target) => self.down(fault, *target, Down::Killed).await,
@@ -123,20 +152,23 @@ impl Steer {
                 let id = self.node(*target);
                 self.tell_of(fault, id);
                 let disk = self.world.disk(id);
+                let before = disk.counts().crashes;
                 disk.cut_power_after(*effects);
                 sleep(self.length).await;
                 disk.disarm();
+                self.took_hold(fault, disk.counts().crashes > before || !disk.has_power());
             }
             Fault::KillAll => self.all_down(fault, Down::Killed).await,
             Fault::PowerAll => self.all_down(fault, Down::Power).await,
             Fault::FailSync(target) => {
                 let id = self.node(*target);
                 self.tell_of(fault, id);
-                self.fail_sync(id).await;
+                self.fail_sync(fault, id).await;
             }
             Fault::SlowDisk(disks, most) => {
                 let ids = self.disks(*disks);
                 self.tell(fault, &format!("nodes {ids:?}"));
+                self.took_hold(fault, ids.iter().any(|id| self.is_up(*id)));
                 for id in &ids {
                     self.world.slow_disk(*id, self.number, Some(*most));
                 }
@@ -150,6 +182,7 @@ impl Steer {
                 let id = self.node(*target);
                 if let Some(up) = self.world.up(id) {
                     self.tell_of(fault, id);
+                    self.took_hold(fault, true);
                     up.sim.hang_next_write(self.length);
                     sleep(self.length).await;
                 }
@@ -158,29 +191,36 @@ impl Steer {
             Fault::FullDisk(disks, left) => {
                 let ids = self.disks(*disks);
                 self.tell(fault, &format!("nodes {ids:?}"));
+                let refused = || -> u64 {
+                    let disks = ids.iter().map(|id| self.world.disk(*id));
+                    disks.map(|disk| disk.counts().refused).sum()
+                };
+                let before = refused();
                 for id in &ids {
-                    let disk = self.world.disk(*id);
-                    disk.set_capacity(Some(disk.used() + left));
+                    self.world.full_disk(*id, self.number, Some(*left));
                 }
                 sleep(self.length).await;
                 for id in &ids {
-                    self.world.disk(*id).set_capacity(None);
+                    self.world.full_disk(*id, self.number, None);
                 }
+                self.took_hold(fault, refused() > before);
                 self.ended(fault);
             }
             Fault::StepClock(target, millis) => {
                 let id = self.node(*target);
                 if let Some(up) = self.world.up(id) {
                     self.tell_of(fault, id);
+                    self.took_hold(fault, *millis != 0);
                     up.sim.step_wall_clock(*millis);
                 }
             }
             Fault::Drift(target, ppm) => {
                 let id = self.node(*target);
                 self.tell_of(fault, id);
-                self.world.drift(id, *ppm);
+                self.took_hold(fault, *ppm != 0 && self.is_up(id));
+                self.world.drift(id, self.number, Some(*ppm));
                 sleep(self.length).await;
-                self.world.drift(id, 0);
+                self.world.drift(id, self.number, None);
                 self.ended(fault);
             }
             Fault::Stop(target) => {
@@ -189,6 +229,7 @@ impl Steer {
                     return;
                 };
                 self.tell_of(fault, id);
+                self.took_hold(fault, true);
                 self.world.disturb(id);
                 self.world.hold(id);
                 up.node.drain();
@@ -203,7 +244,7 @@ impl Steer {
     }
 
     /// Lets a node's next sync fail, and holds the node to stop.
-    async fn fail_sync(&mut self, id: NodeId) {
+    async fn fail_sync(&mut self, fault: &Fault, id: NodeId) {
         let disk = self.world.disk(id);
         let before = disk.counts().failed_syncs;
         disk.fail_next_sync();
@@ -216,6 +257,7 @@ impl Steer {
             sleep(SYNC_LOOK).await;
             waited += SYNC_LOOK;
         }
+        self.took_hold(fault, true);
         // It may have ended already, and its next life have begun.
         let Some(path) = disk.failed_sync() else {
             return;
@@ -256,6 +298,7 @@ impl Steer {
     async fn down(&mut self, fault: &Fault, target: Target, down: Down) {
         let id = self.node(target);
         self.tell_of(fault, id);
+        self.took_hold(fault, self.is_up(id));
         self.world.hold(id);
         self.world.bring_down(id, down, self.seed);
         sleep(self.length).await;
@@ -264,6 +307,7 @@ impl Steer {
 
     async fn all_down(&mut self, fault: &Fault, down: Down) {
         self.tell(fault, "all");
+        self.took_hold(fault, !self.world.all_up().is_empty());
         let nodes = 1..=self.world.plan().nodes;
         for id in nodes.clone() {
             self.world.hold(id);
@@ -301,6 +345,7 @@ impl Steer {
                 };
                 let offset = self.rng.random_range(0..within);
                 self.tell(fault, &format!("node {id}, {segment} at {offset}"));
+                self.took_hold(fault, true);
                 self.world.flipped(id);
                 disk.flip(&path, offset, self.rng.random_range(0..8));
             }

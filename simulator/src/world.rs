@@ -81,6 +81,10 @@ struct Machine {
     flipped: bool,
     /// How fast its writes are, while a fault says so.
     slow: Vec<(usize, Duration)>,
+    /// How much its disk holds, while faults say so.
+    full: Vec<(usize, u64)>,
+    /// How fast its clock runs, while faults say so.
+    drifts: Vec<(usize, i64)>,
 }
 
 /// A running node.
@@ -122,6 +126,8 @@ impl World {
                 disturbances: 0,
                 flipped: false,
                 slow: Vec::new(),
+                full: Vec::new(),
+                drifts: Vec::new(),
             };
             (id, machine)
         };
@@ -196,8 +202,8 @@ impl World {
         })
     }
 
-    /// Stops a node in the middle of something, until it goes on.
-    pub(crate) async fn stop_inside(&self, id: NodeId, reads: u32, length: Duration) {
+    /// Stops a node in the middle of something, until it goes on; whether it was.
+    pub(crate) async fn stop_inside(&self, id: NodeId, reads: u32, length: Duration) -> bool {
         let sim = self.with(id, |machine| {
             machine.stops += 1;
             machine.disturbances += 1;
@@ -220,6 +226,7 @@ impl World {
             machine.stops -= 1;
             machine.disturbances += 1;
         });
+        stood
     }
 
     /// Something may have kept the node from answering.
@@ -497,9 +504,26 @@ impl World {
         });
     }
 
-    /// A node's clock runs fast or slow, also after a restart.
-    pub(crate) fn drift(&self, id: NodeId, ppm: i64) {
-        self.with(id, |machine| machine.sim.set_drift(ppm));
+    /// A fault leaves a disk room for so many bytes more, or (with none) lets go of it.
+    pub(crate) fn full_disk(&self, id: NodeId, fault: usize, left: Option<u64>) {
+        self.with(id, |machine| {
+            machine.full.retain(|(by, _)| *by != fault);
+            let used = machine.disk.used();
+            machine.full.extend(left.map(|left| (fault, used + left)));
+            let least = machine.full.iter().map(|(_, bytes)| *bytes).min();
+            machine.disk.set_capacity(least);
+        });
+    }
+
+    /// A fault makes a node's clock run fast or slow, also after a restart, or (with none) lets go
+    /// of it.
+    pub(crate) fn drift(&self, id: NodeId, fault: usize, ppm: Option<i64>) {
+        self.with(id, |machine| {
+            machine.drifts.retain(|(by, _)| *by != fault);
+            machine.drifts.extend(ppm.map(|ppm| (fault, ppm)));
+            let last = machine.drifts.last();
+            machine.sim.set_drift(last.map_or(0, |(_, ppm)| *ppm));
+        });
     }
 
     /// A fault cuts links, or (with none) lets go of those it cut.
