@@ -5,7 +5,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use telegraft_cluster::raft::{Body, NodeId, Role, Term};
+use telegraft_cluster::time::Time;
 
+use super::promises_kept::ELECTION_TIMEOUT;
 use super::{Event, Invariant, ensure};
 use crate::facts::Facts;
 
@@ -16,8 +18,8 @@ struct Told {
     would_vote: (Term, BTreeSet<NodeId>),
     /// Its leader wants it to stand.
     wished: bool,
-    /// Its leader has spoken in this wake-up.
-    heard: bool,
+    /// When its leader has spoken in this wake-up, by its own clock.
+    heard: Option<Time>,
 }
 
 /// See the file's head.
@@ -36,7 +38,7 @@ impl Invariant for AsksBeforeItStands {
             Event::Started { .. } => {
                 self.told.remove(&node);
             }
-            Event::Received { from, message, .. } => {
+            Event::Received { now, from, message } => {
                 let told = self.told.entry(node).or_default();
                 match message.body {
                     Body::Vote {
@@ -52,12 +54,15 @@ impl Invariant for AsksBeforeItStands {
                     }
                     Body::TimeoutNow => told.wished = true,
                     Body::AppendEntries { .. } => {
-                        told.heard |= message.term >= facts.nodes[&node].term;
+                        if message.term >= facts.nodes[&node].term {
+                            told.heard = Some(*now);
+                        }
                     }
                     _ => {}
                 }
             }
             Event::Woke {
+                now,
                 status,
                 effects,
                 wake,
@@ -82,14 +87,17 @@ impl Invariant for AsksBeforeItStands {
                         Body::RequestVote { pre_vote: true, .. }
                     )
                 });
+                // One that was stopped in the middle of the wake-up has heard nothing since.
+                let heard = told
+                    .heard
+                    .take()
+                    .is_some_and(|at| now.since(at) < ELECTION_TIMEOUT);
                 ensure!(
-                    !(asks && told.heard),
+                    !(asks && heard),
                     "node {node} asks for votes though its leader has just spoken"
                 );
-                told.heard = false;
-                if stands {
-                    told.wished = false;
-                }
+                // It stands at once or not at all.
+                told.wished = false;
             }
             _ => {}
         }
