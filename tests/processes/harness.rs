@@ -65,6 +65,30 @@ impl Cluster {
         Cluster::start_in(dir, replicas, slot).await
     }
 
+    /// One that is started in another way than the others.
+    pub(crate) async fn start_with(
+        replicas: usize,
+        change: impl FnOnce(&mut LocalOptions),
+    ) -> Cluster {
+        let slot = slot().await;
+        let dir = TempDir::new().expect("a directory for the cluster");
+        let mut options = options(dir.path(), replicas);
+        change(&mut options);
+        let local = LocalCluster::start(options)
+            .await
+            .expect("the cluster starts");
+        Cluster { local, dir, slot }
+    }
+
+    /// Waits until a replica that is none of these leads.
+    pub(crate) async fn leader_but(&self, not: &[u64]) -> u64 {
+        until("another one leads", async || {
+            let leader = self.local.wait_for_leader(PATIENCE).await.ok()?;
+            (!not.contains(&leader)).then_some(leader)
+        })
+        .await
+    }
+
     pub(crate) async fn start_in(dir: TempDir, replicas: usize, slot: FileLock) -> Cluster {
         let local = LocalCluster::start(options(dir.path(), replicas))
             .await

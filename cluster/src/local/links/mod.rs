@@ -145,17 +145,7 @@ pub(super) struct Route {
 impl FaultLinks {
     /// Starts the proxies on the runtime that this is called in.
     pub(super) async fn start(seed: u64, routes: &[Route]) -> Result<Self, LocalError> {
-        let counters = Arc::<Counters>::default();
-        let links = routes.iter().flat_map(|from| {
-            let counters = &counters;
-            let others = routes.iter().filter(|to| to.id != from.id);
-            others.map(|to| {
-                let link = Link::new(seed, from.id, to.id, Arc::clone(counters));
-                ((from.id, to.id), Arc::new(link))
-            })
-        });
-        let links: Arc<LinkMap> = Arc::new(links.collect());
-        let mut proxies = JoinSet::new();
+        let mut listening = Vec::with_capacity(routes.len());
         for route in routes {
             let listener = TcpListener::bind(route.proxy).await.map_err(|error| {
                 LocalError::Failed(format!(
@@ -163,13 +153,32 @@ impl FaultLinks {
                     route.id, route.proxy
                 ))
             })?;
-            proxies.spawn(proxy::run(listener, *route, Arc::clone(&links)));
+            listening.push((listener, *route));
         }
-        Ok(FaultLinks {
+        Ok(FaultLinks::serve(seed, listening))
+    }
+
+    fn serve(seed: u64, listening: Vec<(TcpListener, Route)>) -> Self {
+        let counters = Arc::<Counters>::default();
+        let ids: Vec<NodeId> = listening.iter().map(|(_, route)| route.id).collect();
+        let links = ids.iter().flat_map(|from| {
+            let counters = &counters;
+            let others = ids.iter().filter(move |to| *to != from);
+            others.map(move |to| {
+                let link = Link::new(seed, *from, *to, Arc::clone(counters));
+                ((*from, *to), Arc::new(link))
+            })
+        });
+        let links: Arc<LinkMap> = Arc::new(links.collect());
+        let mut proxies = JoinSet::new();
+        for (listener, route) in listening {
+            proxies.spawn(proxy::run(listener, route, Arc::clone(&links)));
+        }
+        FaultLinks {
             links,
             counters,
             _proxies: proxies,
-        })
+        }
     }
 
     /// Sets what the link does from now on, also to the connections that are open.

@@ -163,3 +163,209 @@ impl Queue {
         *self = Queue::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::local::links::LinkCounts;
+    use crate::local::links::link::Counters;
+
+    const NONE: LinkFault = LinkFault {
+        cut: None,
+        delay: Duration::ZERO,
+        jitter: Duration::ZERO,
+        bytes_per_s: None,
+        loss: 0.0,
+        duplicate: 0.0,
+        reorder: 0.0,
+    };
+    const MS: Duration = Duration::from_millis(1);
+
+    struct Bench {
+        link: Link,
+        queue: Queue,
+        start: Instant,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Bench {
+                link: Link::new(7, 1, 2, Arc::<Counters>::default()),
+                queue: Queue::default(),
+                start: Instant::now(),
+            }
+        }
+
+        /// The frames are single bytes here, with these numbers.
+        fn push(&mut self, numbers: impl IntoIterator<Item = u8>, at: u32, fault: &LinkFault) {
+            for number in numbers {
+                let frame = BytesMut::from(&[number][..]);
+                self.queue
+                    .push(frame, self.start + MS * at, fault, &self.link);
+            }
+        }
+
+        fn due(&mut self, at: u32, fault: &LinkFault) -> (Vec<u8>, Next) {
+            let mut out = BytesMut::new();
+            let now = self.start + MS * at;
+            let next = self.queue.take_due(now, fault, &self.link, &mut out);
+            (out.to_vec(), next)
+        }
+
+        fn at(&self, at: u32) -> Next {
+            Next::At(self.start + MS * at)
+        }
+
+        fn counts(&self) -> LinkCounts {
+            self.link.counters.read()
+        }
+    }
+
+    #[test]
+    fn without_a_fault_frames_pass_at_once_and_in_order() {
+        let mut bench = Bench::new();
+        bench.push([1, 2, 3], 0, &NONE);
+        assert_eq!(bench.due(0, &NONE), (vec![1, 2, 3], Next::Nothing));
+        assert!(bench.queue.is_empty());
+        let expected = LinkCounts {
+            frames: 3,
+            ..LinkCounts::default()
+        };
+        assert_eq!(bench.counts(), expected);
+    }
+
+    #[test]
+    fn a_delay_counts_from_when_a_frame_came_and_a_change_of_it_for_those_on_their_way() {
+        let mut bench = Bench::new();
+        let slow = LinkFault {
+            delay: MS * 100,
+            ..NONE
+        };
+        bench.push([1], 0, &slow);
+        bench.push([2], 30, &slow);
+        assert_eq!(bench.due(99, &slow), (vec![], bench.at(100)));
+        assert_eq!(bench.due(100, &slow), (vec![1], bench.at(130)));
+        let slower = LinkFault {
+            delay: MS * 200,
+            ..NONE
+        };
+        assert_eq!(bench.due(130, &slower), (vec![], bench.at(230)));
+        assert_eq!(bench.due(131, &NONE), (vec![2], Next::Nothing));
+        assert_eq!(bench.counts().delayed, 1);
+    }
+
+    #[test]
+    fn jitter_spreads_frames_and_keeps_their_order() {
+        let mut bench = Bench::new();
+        let fault = LinkFault {
+            jitter: MS * 100,
+            ..NONE
+        };
+        bench.push(0..100, 0, &fault);
+        let mut came = Vec::new();
+        let mut steps = 0;
+        for at in 0..=100 {
+            let (frames, _) = bench.due(at, &fault);
+            steps += u32::from(!frames.is_empty());
+            came.extend(frames);
+        }
+        assert_eq!(came, (0..100).collect::<Vec<u8>>());
+        assert!(steps > 1, "not all at once");
+    }
+
+    #[test]
+    fn a_throttled_line_carries_one_frame_after_the_other() {
+        let mut bench = Bench::new();
+        let fault = LinkFault {
+            bytes_per_s: Some(100),
+            delay: MS * 5,
+            ..NONE
+        };
+        bench.push([1, 2], 0, &fault);
+        assert_eq!(bench.due(14, &fault), (vec![], bench.at(15)));
+        assert_eq!(bench.due(15, &fault), (vec![1], bench.at(25)));
+        // Late to look: the line has not stood still.
+        bench.push([3], 26, &fault);
+        assert_eq!(bench.due(30, &fault), (vec![2], bench.at(41)));
+        assert_eq!(bench.due(41, &fault), (vec![3], Next::Nothing));
+    }
+
+    #[test]
+    fn a_frame_is_overtaken_by_the_next_one_or_waits_in_vain() {
+        let mut bench = Bench::new();
+        let fault = LinkFault {
+            reorder: 1.0,
+            ..NONE
+        };
+        bench.push([1, 2, 3], 0, &fault);
+        let patience = u32::try_from(OVERTAKING.as_millis()).expect("it is short");
+        assert_eq!(bench.due(0, &fault), (vec![2, 1], bench.at(patience)));
+        assert_eq!(
+            bench.due(patience - 1, &fault),
+            (vec![], bench.at(patience))
+        );
+        assert_eq!(bench.due(patience, &fault), (vec![3], Next::Nothing));
+        assert!(bench.queue.is_empty());
+        assert_eq!(bench.counts().reordered, 1);
+    }
+
+    #[test]
+    fn losses_and_copies_are_as_frequent_as_was_asked_and_the_same_for_a_seed() {
+        let fault = LinkFault {
+            loss: 0.1,
+            duplicate: 0.3,
+            ..NONE
+        };
+        let run = || {
+            let mut bench = Bench::new();
+            for _ in 0..10 {
+                bench.push(0..100, 0, &fault);
+            }
+            (bench.due(0, &fault).0, bench.counts())
+        };
+        let (came, counts) = run();
+        assert_eq!((came.clone(), counts), run());
+        assert_eq!(counts.frames, 1000);
+        // Both are binomial: six standard deviations are 57 and 82.
+        assert!(counts.lost.abs_diff(100) < 57, "{counts:?}");
+        assert!(counts.duplicated.abs_diff(270) < 82, "{counts:?}");
+        let expected = counts.frames - counts.lost + counts.duplicated;
+        assert_eq!(came.len() as u64, expected);
+    }
+
+    #[test]
+    fn all_that_is_on_its_way_vanishes_in_a_silent_cut() {
+        let mut bench = Bench::new();
+        let slow = LinkFault {
+            delay: MS * 100,
+            reorder: 1.0,
+            ..NONE
+        };
+        bench.push([1, 2, 3, 4], 0, &slow);
+        assert_eq!(bench.due(100, &slow).0, [2, 1, 4, 3]);
+        bench.push([5, 6], 0, &slow);
+        let silent = LinkFault::cut(LinkCut::Silent);
+        assert_eq!(bench.due(100, &silent), (vec![], Next::Nothing));
+        bench.push([7], 100, &silent);
+        bench.push([8], 100, &NONE);
+        assert_eq!(bench.due(100, &NONE), (vec![8], Next::Nothing));
+        assert_eq!(bench.counts().dropped_by_cuts, 3);
+    }
+
+    #[test]
+    fn a_full_queue_has_no_room() {
+        let mut bench = Bench::new();
+        let slow = LinkFault {
+            delay: MS * 100,
+            ..NONE
+        };
+        while bench.queue.has_room() {
+            bench.push([0], 0, &slow);
+        }
+        assert_eq!(bench.counts().frames, MAX_QUEUED_FRAMES as u64);
+        bench.due(100, &slow);
+        assert!(bench.queue.has_room());
+    }
+}
