@@ -25,6 +25,8 @@ pub struct DiskLimit {
 
 /// The file that takes the rest of a disk.
 const FILLER: &str = "filler";
+/// How often it is tried to take the rest of a disk that its replica takes from, too.
+const FILL_ATTEMPTS: usize = 100;
 /// What our mounts are named, before the launcher's process id.
 const SOURCE: &str = "telegraft-disk-";
 
@@ -75,19 +77,22 @@ impl SmallDisk {
                 .create(true)
                 .append(true)
                 .open(self.filler())?;
-            loop {
+            let mut last = Ok(());
+            for _ in 0..FILL_ATTEMPTS {
                 let free = statvfs(&self.path)?;
                 let bytes = free.f_bavail * free.f_frsize;
                 if bytes == 0 {
                     return Ok(());
                 }
                 let length = file.metadata()?.len();
-                match fallocate(&file, FallocateFlags::empty(), length, bytes) {
+                last = fallocate(&file, FallocateFlags::empty(), length, bytes);
+                match last {
                     // The replica was faster: what is left now is less.
                     Ok(()) | Err(Errno::NOSPC | Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
+            Ok(last?)
         };
         filled().map_err(|error| self.failed("fill", &error))
     }

@@ -143,7 +143,7 @@ impl LocalCluster {
             Links::Faulty { seed } => {
                 let routes = (1..).zip(&places).map(|(id, place)| place.route(id));
                 let routes: Vec<_> = routes.collect();
-                Some(FaultLinks::start(seed, &routes).await?)
+                Some(FaultLinks::start(seed, &routes)?)
             }
             Links::Direct | Links::Namespaces => None,
         };

@@ -15,12 +15,14 @@ mod proxy;
 mod queue;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
 use super::LocalError;
 use crate::raft::NodeId;
@@ -32,8 +34,7 @@ pub enum Links {
     /// They do, on loopback.
     #[default]
     Direct,
-    /// By proxies in this process, see [`LinkFault`]. They are tasks of the runtime that starts
-    /// the cluster: what blocks all its threads holds every link up.
+    /// By proxies in this process, see [`LinkFault`]. They have a thread of their own.
     Faulty {
         /// What befalls the n-th frame of a link is a function of this and of the fault then.
         seed: u64,
@@ -122,13 +123,21 @@ impl LinkFault {
     }
 }
 
-/// The proxies of a cluster and the links between its replicas. Dropping it ends them.
+/// The proxies of a cluster and the links between its replicas. When it has been dropped,
+/// nobody listens on the proxies' ports any more.
 #[derive(Debug)]
 pub(super) struct FaultLinks {
     links: Arc<LinkMap>,
     counters: Arc<Counters>,
-    /// The proxies; each ends its connections when it ends.
-    _proxies: JoinSet<()>,
+    proxies: Option<Proxies>,
+}
+
+/// The thread that the proxies run on: nothing else that this process does holds a link up.
+#[derive(Debug)]
+struct Proxies {
+    /// Ends them when it is dropped.
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 /// The links by who speaks and who is spoken to.
@@ -143,11 +152,11 @@ pub(super) struct Route {
 }
 
 impl FaultLinks {
-    /// Starts the proxies on the runtime that this is called in.
-    pub(super) async fn start(seed: u64, routes: &[Route]) -> Result<Self, LocalError> {
+    /// Starts the proxies.
+    pub(super) fn start(seed: u64, routes: &[Route]) -> Result<Self, LocalError> {
         let mut listening = Vec::with_capacity(routes.len());
         for route in routes {
-            let listener = TcpListener::bind(route.proxy).await.map_err(|error| {
+            let listener = TcpListener::bind(route.proxy).map_err(|error| {
                 LocalError::Failed(format!(
                     "the proxy of replica {} cannot listen on {}: {error}",
                     route.id, route.proxy
@@ -155,10 +164,11 @@ impl FaultLinks {
             })?;
             listening.push((listener, *route));
         }
-        Ok(FaultLinks::serve(seed, listening))
+        FaultLinks::serve(seed, listening)
+            .map_err(|error| LocalError::Failed(format!("cannot start the proxies: {error}")))
     }
 
-    fn serve(seed: u64, listening: Vec<(TcpListener, Route)>) -> Self {
+    fn serve(seed: u64, listening: Vec<(TcpListener, Route)>) -> io::Result<Self> {
         let counters = Arc::<Counters>::default();
         let ids: Vec<NodeId> = listening.iter().map(|(_, route)| route.id).collect();
         let links = ids.iter().flat_map(|from| {
@@ -170,15 +180,21 @@ impl FaultLinks {
             })
         });
         let links: Arc<LinkMap> = Arc::new(links.collect());
-        let mut proxies = JoinSet::new();
-        for (listener, route) in listening {
-            proxies.spawn(proxy::run(listener, route, Arc::clone(&links)));
-        }
-        FaultLinks {
+
+        let (stop, stopped) = oneshot::channel();
+        let (started, starting) = mpsc::channel();
+        let of_thread = Arc::clone(&links);
+        let thread = std::thread::Builder::new()
+            .name("link-proxies".to_owned())
+            .spawn(move || run(listening, &of_thread, &started, stopped))?;
+        starting
+            .recv()
+            .map_err(|_| io::Error::other("their thread has ended"))??;
+        Ok(FaultLinks {
             links,
             counters,
-            _proxies: proxies,
-        }
+            proxies: Some(Proxies { stop, thread }),
+        })
     }
 
     /// Sets what the link does from now on, also to the connections that are open.
@@ -202,5 +218,48 @@ impl FaultLinks {
     }
 }
 
+/// The proxies' thread. It says whether they have started, and ends with `stopped`.
+fn run(
+    listening: Vec<(TcpListener, Route)>,
+    links: &Arc<LinkMap>,
+    started: &mpsc::Sender<io::Result<()>>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let start = || {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let inside = runtime.enter();
+        for (listener, route) in listening {
+            listener.set_nonblocking(true)?;
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            runtime.spawn(proxy::run(listener, route, Arc::clone(links)));
+        }
+        drop(inside);
+        Ok(runtime)
+    };
+    // Whoever started them waits to hear of it.
+    match start() {
+        Ok(runtime) => {
+            let _ = started.send(Ok(()));
+            // With the runtime all its tasks are dropped, and their connections closed.
+            let _ = runtime.block_on(stopped);
+        }
+        Err(error) => {
+            let _ = started.send(Err(error));
+        }
+    }
+}
+
+impl Drop for FaultLinks {
+    fn drop(&mut self) {
+        if let Some(Proxies { stop, thread }) = self.proxies.take() {
+            drop(stop);
+            // A panic there has told stderr.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod peers;
 #[cfg(test)]
 mod tests;

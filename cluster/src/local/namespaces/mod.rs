@@ -117,32 +117,29 @@ impl Network {
             let text = "links between network namespaces can only be cut";
             return Err(LocalError::Failed(text.to_owned()));
         }
-        let before = self.cuts.get(&(from, to)).copied();
-        if before == fault.cut {
+        if self.cuts.get(&(from, to)).copied() == fault.cut {
             return Ok(());
         }
-        let set = || {
-            if before == Some(LinkCut::Silent) {
-                self.let_through(from, to)?;
-            }
-            if before == Some(LinkCut::Reset) || fault.cut == Some(LinkCut::Reset) {
-                let mut refused = self.refused_by(from);
-                refused.retain(|id| *id != to);
-                refused.extend((fault.cut == Some(LinkCut::Reset)).then_some(to));
-                self.refuse(from, &refused)?;
-            }
-            if fault.cut == Some(LinkCut::Silent) {
-                self.let_vanish(from, to)?;
-            }
-            Ok(())
-        };
-        set().map_err(|error: String| {
+        self.change(from, to, fault.cut).map_err(|error| {
             LocalError::Failed(format!("cannot set the link from {from} to {to}: {error}"))
-        })?;
-        match fault.cut {
-            Some(cut) => self.cuts.insert((from, to), cut),
-            None => self.cuts.remove(&(from, to)),
-        };
+        })
+    }
+
+    fn change(&mut self, from: NodeId, to: NodeId, cut: Option<LinkCut>) -> Result<(), String> {
+        if let Some(before) = self.cuts.get(&(from, to)) {
+            match before {
+                LinkCut::Silent => self.let_through(from, to)?,
+                LinkCut::Reset => self.refuse(from, |id| id != to && self.refuses(from, id))?,
+            }
+            self.cuts.remove(&(from, to));
+        }
+        if let Some(cut) = cut {
+            match cut {
+                LinkCut::Silent => self.let_vanish(from, to)?,
+                LinkCut::Reset => self.refuse(from, |id| id == to || self.refuses(from, id))?,
+            }
+            self.cuts.insert((from, to), cut);
+        }
         Ok(())
     }
 
@@ -208,19 +205,16 @@ impl Network {
         ip(&["-n", &namespace, "neighbour", "del", &to, "dev", "eth0"])
     }
 
-    /// Whom `from` is told that it cannot speak to.
-    fn refused_by(&self, from: NodeId) -> Vec<NodeId> {
-        let cuts = self.cuts.iter();
-        cuts.filter(|((speaker, _), cut)| *speaker == from && **cut == LinkCut::Reset)
-            .map(|((_, to), _)| *to)
-            .collect()
+    /// Whether `from` is told that it cannot speak to `to`.
+    fn refuses(&self, from: NodeId, to: NodeId) -> bool {
+        self.cuts.get(&(from, to)) == Some(&LinkCut::Reset)
     }
 
     /// From now on all that `from` sends to these is answered by a reset. Its own resets get
     /// through: the other side of the connection learns of it, too.
-    fn refuse(&self, from: NodeId, refused: &[NodeId]) -> Result<(), String> {
+    fn refuse(&self, from: NodeId, refused: impl Fn(NodeId) -> bool) -> Result<(), String> {
+        let refused = self.replicas.iter().filter(|id| refused(**id));
         let rules: String = refused
-            .iter()
             .map(|to| {
                 let to = self.subnet.replica(*to);
                 format!("ip daddr {to} tcp flags & rst == 0 reject with tcp reset\n")
