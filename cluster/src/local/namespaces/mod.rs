@@ -241,9 +241,8 @@ impl Network {
         format!("{PREFIX}{}-{}-{id}", std::process::id(), self.number)
     }
 
-    /// The launcher's interface: at most 15 characters.
     fn host(&self) -> String {
-        format!("tg{}n{}", std::process::id(), self.number)
+        host(std::process::id(), self.number)
     }
 }
 
@@ -275,16 +274,39 @@ fn remove_stale() {
     };
     let names = list.lines().filter_map(|line| line.split(' ').next());
     for name in names {
-        if launcher(name).is_some_and(process::is_gone) {
+        let Some(Name { launcher, number }) = Name::parse(name) else {
+            continue;
+        };
+        if process::is_gone(launcher) {
+            // It would go with the hub, but a little later, and its route is in the way.
+            let _ = ip(&["link", "del", &host(launcher, number)]);
             let _ = ip(&["netns", "del", name]);
         }
     }
 }
 
-/// The process that has made the namespace of this name, if it was one of ours.
-fn launcher(name: &str) -> Option<u32> {
-    let (pid, _) = name.strip_prefix(PREFIX)?.split_once('-')?;
-    pid.parse().ok()
+/// The launcher's interface: at most 15 characters.
+fn host(launcher: u32, number: u32) -> String {
+    format!("tg{launcher}n{number}")
+}
+
+/// What the name of a namespace of ours tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Name {
+    launcher: u32,
+    number: u32,
+}
+
+impl Name {
+    fn parse(name: &str) -> Option<Name> {
+        let mut parts = name.strip_prefix(PREFIX)?.split('-');
+        let (launcher, number) = (parts.next()?, parts.next()?);
+        let whose = parts.next()?;
+        (!whose.is_empty() && parts.next().is_none()).then_some(Name {
+            launcher: launcher.parse().ok()?,
+            number: number.parse().ok()?,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -293,10 +315,21 @@ mod tests {
 
     #[test]
     fn names_tell_who_made_them() {
-        assert_eq!(launcher("telegraft-17-0-hub"), Some(17));
-        assert_eq!(launcher("telegraft-17-0-3"), Some(17));
-        assert_eq!(launcher("telegraft-x-0"), None);
-        assert_eq!(launcher("telegraft-17"), None);
-        assert_eq!(launcher("another-17-0"), None);
+        let ours = Name {
+            launcher: 17,
+            number: 4,
+        };
+        assert_eq!(Name::parse("telegraft-17-4-hub"), Some(ours));
+        assert_eq!(Name::parse("telegraft-17-4-3"), Some(ours));
+        assert_eq!(Name::parse("telegraft-x-0-1"), None);
+        assert_eq!(Name::parse("telegraft-17-4"), None);
+        assert_eq!(Name::parse("telegraft-17-4-3-1"), None);
+        assert_eq!(Name::parse("another-17-4-3"), None);
+    }
+
+    #[test]
+    fn the_longest_name_of_an_interface_is_short_enough() {
+        // The largest process id, and more networks than one process makes.
+        assert!(host(1 << 22, 99_999).len() <= 15);
     }
 }
