@@ -35,14 +35,10 @@ const SOURCE: &str = "telegraft-disk-";
 /// # Errors
 /// What is missing.
 pub fn can_mount() -> Result<(), String> {
-    let missing = |error: &dyn std::fmt::Display| {
-        format!("a disk of a set size needs the right to mount a tmpfs: {error}")
-    };
     let name = format!("telegraft-can-mount-{}", std::process::id());
     let dir = std::env::temp_dir().join(name);
-    fs::create_dir_all(&dir).map_err(|error| missing(&error))?;
     let mounted = SmallDisk::mount(&dir, DiskLimit { bytes: 1 << 20 });
-    let can = mounted.map(drop).map_err(|error| missing(&error));
+    let can = mounted.map(drop).map_err(|error| error.to_string());
     // Another thread may ask the same, and have mounted on it, or removed it.
     let _ = fs::remove_dir(&dir);
     can

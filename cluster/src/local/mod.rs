@@ -7,13 +7,13 @@ mod layout;
 mod links;
 mod lock;
 mod namespaces;
+mod options;
 mod place;
 mod ports;
 mod probe;
 mod process;
 mod usage;
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ pub use disks::{DiskLimit, can_mount};
 pub use links::{LinkCounts, LinkCut, LinkFault, Links};
 pub use lock::FileLock;
 pub use namespaces::can_use_namespaces;
+pub use options::{LocalOptions, System};
 pub use usage::{anonymous_memory_bytes, cpu_seconds};
 
 use disks::SmallDisk;
@@ -33,8 +34,6 @@ use place::Place;
 use probe::{Health, Probe};
 use process::Process;
 
-use crate::log::Durability;
-use crate::node::Mailbox;
 use crate::raft::NodeId;
 
 /// How often it is looked whether a leader serves.
@@ -46,43 +45,6 @@ const FOLLOWERS_TIMEOUT: Duration = Duration::from_secs(2);
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 /// How long a signal may take to stop a process.
 const PAUSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What is started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum System {
-    /// Replicas of the chat.
-    #[default]
-    Telegraft,
-    /// One process of the HTTP server with nothing behind it: the ceiling.
-    Null,
-}
-
-/// How a local cluster is started.
-#[derive(Clone, Debug)]
-pub struct LocalOptions {
-    /// The `telegraft` binary.
-    pub binary: PathBuf,
-    /// What is started.
-    pub system: System,
-    /// How many replicas.
-    pub replicas: usize,
-    /// Where the replicas' directories are made (`<dir>/node-<id>`); it continues what is there.
-    pub data_dir: PathBuf,
-    /// The first port to try; any free one by default.
-    pub base_port: Option<u16>,
-    /// Whether writes are synced.
-    pub durability: Durability,
-    /// The replicas' mailbox.
-    pub mailbox: Mailbox,
-    /// How long it may take until a leader serves.
-    pub ready_timeout: Duration,
-    /// How the replicas reach each other.
-    pub links: Links,
-    /// The size of each replica's disk. Such a disk is in memory: it is gone with the cluster.
-    pub disk: Option<DiskLimit>,
-    /// The size of the replicas' log segments, in bytes; theirs by default.
-    pub segment_bytes: Option<u64>,
-}
 
 /// One process of a local cluster.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -137,7 +99,7 @@ impl LocalCluster {
     /// The directory or the ports cannot be had, a replica stops at once, or nobody serves in
     /// time.
     pub async fn start(options: LocalOptions) -> Result<Self, LocalError> {
-        let options = absolute(options)?;
+        let options = options::absolute(options)?;
         let (places, network) = place::find(&options)?;
         let fault_links = match options.links {
             Links::Faulty { seed } => {
@@ -439,21 +401,6 @@ impl Member {
             .as_ref()
             .is_some_and(|process| process.exited().is_none())
     }
-}
-
-/// Makes the data directory, and its path and the binary's good wherever they are told.
-fn absolute(mut options: LocalOptions) -> Result<LocalOptions, LocalError> {
-    if options.replicas == 0 {
-        let text = "a cluster has at least one replica".to_owned();
-        return Err(LocalError::Failed(text));
-    }
-    options.data_dir = fs::create_dir_all(&options.data_dir)
-        .and_then(|()| fs::canonicalize(&options.data_dir))
-        .map_err(|error| {
-            let dir = options.data_dir.display();
-            LocalError::Failed(format!("cannot make the directory {dir}: {error}"))
-        })?;
-    Ok(options)
 }
 
 fn signal(id: NodeId, process: &Process, signal: Signal) -> Result<(), LocalError> {

@@ -48,9 +48,17 @@ pub fn can_use_namespaces() -> Result<(), String> {
     }
     let number = MADE.fetch_add(1, Ordering::Relaxed);
     let probe = format!("{PREFIX}{}-{number}-probe", std::process::id());
-    ip(&["netns", "add", &probe])
-        .and_then(|()| ip(&["netns", "del", &probe]))
-        .map_err(|error| format!("network namespaces cannot be made: {error}"))
+    let made = || {
+        ip(&["netns", "add", &probe])?;
+        ip(&["-n", &probe, "link", "add", "bridge", "type", "bridge"])?;
+        ip(&[
+            "-n", &probe, "link", "add", "one", "type", "veth", "peer", "name", "other",
+        ])
+    };
+    let made = made();
+    // It may not be there.
+    let _ = ip(&["netns", "del", &probe]);
+    made.map_err(|error| format!("network namespaces cannot be made: {error}"))
 }
 
 /// The namespaces of a cluster; gone when this is dropped.
