@@ -284,3 +284,25 @@ fn small_files_of_earlier_versions_have_no_checksum_and_are_read() {
     known.check_or_record(2, "def").unwrap();
     known.check_or_record(2, "another").unwrap_err();
 }
+
+#[test]
+fn a_batch_that_stands_there_once_more_is_not_taken_in() {
+    let (disk, options, _, model) = small_log();
+    let sequence = disk.list(dir()).unwrap().len() as u64;
+    let file = disk.open(&segment(sequence)).unwrap();
+    let mut bytes = vec![0; usize::try_from(length(&disk, sequence)).unwrap()];
+    file.read_at(0, &mut bytes).unwrap();
+    let magic = &bytes[512..516];
+    let starts: Vec<usize> = (512..bytes.len())
+        .filter(|at| bytes[*at..].starts_with(magic))
+        .collect();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    // A write of the first batch went astray, to where the next one will go.
+    let first = &bytes[starts[0]..starts[1]];
+    assert!(first.len() <= bytes.len() - end, "there is room");
+    file.write_at(end as u64, first).unwrap();
+    file.sync_data().unwrap();
+    let (log, recovered) = open(&disk, &options).unwrap();
+    assert_eq!(recovered.torn, Some((segment(sequence), end as u64)));
+    assert_eq!(Model::found(&recovered.restored, &log.reader()), model);
+}
