@@ -19,6 +19,7 @@ pub mod chat;
 pub mod codec;
 pub mod env;
 pub mod http;
+pub mod known_bugs;
 pub mod local;
 pub mod log;
 pub mod node;

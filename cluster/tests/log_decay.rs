@@ -1,14 +1,16 @@
-//! Bits that flip on the disk: refused, or never noticed, and not once served.
+//! Bits that flip on the disk, in every byte of a small log and of the small files beside it:
+//! refused, or never noticed, and not once served.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod log_support;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use log_support::{Author, Model, dir, open, options, read_all, segment};
 use telegraft_cluster::env::{Disk, SimDisk};
-use telegraft_cluster::log::{LogError, LogOptions};
+use telegraft_cluster::log::{Identity, KnownPeers, LogError, LogOptions};
 
 /// A log of several segments, what it holds, and what it held before its last append.
 fn small_log() -> (Arc<SimDisk>, LogOptions, Model, Model) {
@@ -28,23 +30,31 @@ fn small_log() -> (Arc<SimDisk>, LogOptions, Model, Model) {
     (disk, options, before, author.model)
 }
 
+/// What a byte is flipped by: each of its bits, and all of them.
+const PATTERNS: [u8; 9] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff];
+
+fn flip(disk: &SimDisk, path: &Path, offset: u64, pattern: u8) {
+    for bit in (0..8).filter(|bit| pattern & (1 << bit) != 0) {
+        disk.flip(path, offset, bit);
+    }
+}
+
 fn length(disk: &SimDisk, sequence: u64) -> u64 {
     disk.open(&segment(sequence)).unwrap().len().unwrap()
 }
 
 #[test]
-fn every_flipped_bit_is_refused_or_harms_nothing_but_the_last_batch() {
+fn every_flipped_byte_is_refused_or_harms_nothing_but_the_last_batch() {
     let (disk, options, before, model) = small_log();
     let segments = disk.list(dir()).unwrap().len() as u64;
     let (mut refused, mut cut, mut harmless) = (0, 0, 0);
     for sequence in 1..=segments {
         let path = segment(sequence);
         for offset in 0..length(&disk, sequence) {
-            // Every second bit, now these, now those.
-            for bit in (u8::try_from(offset % 2).unwrap()..8).step_by(2) {
+            for pattern in PATTERNS {
                 let disk = Arc::new(disk.fork());
-                disk.flip(&path, offset, bit);
-                let context = format!("bit {bit} of {} at {offset}", path.display());
+                flip(&disk, &path, offset, pattern);
+                let context = format!("{pattern:#04x} in {} at {offset}", path.display());
                 match open(&disk, &options) {
                     Err(LogError::Corrupt {
                         path: named,
@@ -204,4 +214,101 @@ fn a_bad_batch_before_a_torn_one_is_corruption() {
         }
     }
     assert!(torn > 5, "{torn} of 40");
+}
+
+/// A data directory's small files: every flipped byte is refused with the file's name, or what it
+/// says is the same.
+#[test]
+fn a_small_file_with_a_flipped_byte_is_refused_or_says_the_same() {
+    let data = Path::new("/data");
+    let load = |disk: &SimDisk| Identity::load_or_create(disk, data, "cluster", 1, true, 5);
+    let disk = Arc::new(SimDisk::new());
+    let (identity, lock) = load(&disk).unwrap();
+    drop(lock);
+    drop(open(&disk, &options(2 << 10)).unwrap());
+    let peers = |disk: &Arc<SimDisk>| KnownPeers::load(Arc::clone(disk) as Arc<dyn Disk>, data);
+    let mut known = peers(&disk).unwrap();
+    known.check_or_record(2, "00c0ffee").unwrap();
+    known.check_or_record(3, "0badcafe").unwrap();
+
+    let (mut refused, mut harmless) = (0, 0);
+    for name in ["identity.json", "peers.json"] {
+        let path = data.join(name);
+        let length = disk.open(&path).unwrap().len().unwrap();
+        for (offset, pattern) in (0..length).flat_map(|at| PATTERNS.map(|pattern| (at, pattern))) {
+            let disk = Arc::new(disk.fork());
+            flip(&disk, &path, offset, pattern);
+            let context = format!("{pattern:#04x} in {name} at {offset}");
+            let opened = load(&disk).and_then(|(found, _)| Ok((found, peers(&disk)?)));
+            match opened {
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(text.contains(&format!("/data/{name}")), "{context}: {text}");
+                    refused += 1;
+                }
+                Ok((found, mut known)) => {
+                    assert_eq!(found, identity, "{context}");
+                    for (id, directory) in [(2, "00c0ffee"), (3, "0badcafe")] {
+                        known.check_or_record(id, "another").expect_err(&context);
+                        known.check_or_record(id, directory).expect(&context);
+                    }
+                    harmless += 1;
+                }
+            }
+        }
+    }
+    println!("{refused} refused, {harmless} say the same");
+    assert!(refused > 1000);
+}
+
+#[test]
+fn small_files_of_earlier_versions_have_no_checksum_and_are_read() {
+    let disk = Arc::new(SimDisk::new());
+    let data = Path::new("/data");
+    disk.create_dir_all(data).unwrap();
+    for (name, text) in [
+        (
+            "identity.json",
+            r#"{"cluster_id": "cluster", "node_id": 1, "directory_id": "abc"}"#,
+        ),
+        ("peers.json", r#"{"2": "def"}"#),
+    ] {
+        let file = disk.create(&data.join(name)).unwrap();
+        file.write_at(0, text.as_bytes()).unwrap();
+    }
+    drop(open(&disk, &options(2 << 10)).unwrap());
+    let (identity, _lock) =
+        Identity::load_or_create(disk.as_ref(), data, "cluster", 1, false, 5).unwrap();
+    assert_eq!(identity.directory_id, "abc");
+    let mut known = KnownPeers::load(disk as Arc<dyn Disk>, data).unwrap();
+    known.check_or_record(2, "def").unwrap();
+    known.check_or_record(2, "another").unwrap_err();
+}
+
+#[test]
+fn a_batch_that_stands_there_once_more_is_not_taken_in() {
+    let options = options(1 << 16);
+    let disk = Arc::new(SimDisk::new());
+    let (mut log, _) = open(&disk, &options).unwrap();
+    let mut author = Author::new(1);
+    for _ in 0..4 {
+        log.append(author.appends()).unwrap();
+    }
+    // (The header of the segment comes first.)
+    let end = 512 + log.written().bytes;
+    drop(log);
+    let file = disk.open(&segment(1)).unwrap();
+    let mut bytes = vec![0; 1 << 16];
+    file.read_at(0, &mut bytes).unwrap();
+    let magic = &bytes[512..516];
+    let second = (513..bytes.len())
+        .find(|at| bytes[*at..].starts_with(magic))
+        .unwrap();
+    // A write of the first batch went astray, to where the next one will go.
+    file.write_at(end, &bytes[512..second]).unwrap();
+    file.sync_data().unwrap();
+    let (log, recovered) = open(&disk, &options).unwrap();
+    assert_eq!(recovered.torn, Some((segment(1), end)));
+    let found = Model::found(&recovered.restored, &log.reader());
+    assert!(found == author.model, "an old batch was taken in");
 }

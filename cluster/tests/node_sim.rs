@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use telegraft_cluster::chat::{Action, Answer, Outcome, Page, Query, SessionKey};
-use telegraft_cluster::env::{Env, SimClock, SimDisk, SimNetwork, SimSpawner};
+use telegraft_cluster::env::{Env, LinkFaults, SimClock, SimDisk, SimNetwork, SimSpawner};
 use telegraft_cluster::http::{Backend, Consistency, Refusal};
 use telegraft_cluster::log::Durability;
 use telegraft_cluster::node::{self, Mailbox, Node, Settings};
@@ -33,6 +33,8 @@ struct Cluster {
 impl Cluster {
     async fn start(seed: u64, replicas: u64, mailbox: Mailbox) -> Cluster {
         let latency = (Duration::from_micros(50), Duration::from_millis(2));
+        let network = SimNetwork::new(seed, latency);
+        network.keep_text(true);
         let members = Configuration {
             voters: (1..=replicas)
                 .map(|id| (id, format!("node{id}:1")))
@@ -41,7 +43,7 @@ impl Cluster {
         };
         let mut cluster = Cluster {
             seed,
-            network: SimNetwork::new(seed, latency),
+            network,
             members,
             mailbox,
             disks: (1..=replicas)
@@ -186,7 +188,15 @@ fn simulate<T>(story: impl Future<Output = T>) -> T {
 
 /// A life with a crash of the leader, a cut, and retries; its trace.
 async fn life(seed: u64, mailbox: Mailbox) -> String {
+    life_with(seed, mailbox, LinkFaults::default()).await
+}
+
+/// The same, while all links have these faults.
+async fn life_with(seed: u64, mailbox: Mailbox, faults: LinkFaults) -> String {
     let mut cluster = Cluster::start(seed, 3, mailbox).await;
+    for link in (1..=3).flat_map(|from| (1..=3).map(move |to| (from, to))) {
+        cluster.network.set_faults(link.0, link.1, faults);
+    }
     let session = cluster.session().await;
     cluster
         .write(Action::CreateUser { name: "ada".into() }, None)
@@ -277,6 +287,23 @@ fn many_seeds_tell_many_stories_and_all_end_well() {
     for seed in 100..130 {
         println!("seed {seed}");
         simulate(life(seed, Mailbox::Lanes));
+    }
+}
+
+#[test]
+fn lost_doubled_and_reordered_frames_cost_time_and_nothing_else() {
+    let faults = LinkFaults {
+        loss: 0.1,
+        duplicate: 0.1,
+        reorder: 0.1,
+        delay: (Duration::ZERO, Duration::from_millis(5)),
+    };
+    for seed in 200..220 {
+        println!("seed {seed}");
+        let trace = simulate(life_with(seed, Mailbox::Lanes, faults));
+        for fate in ["is lost", "is doubled", "is held back"] {
+            assert!(trace.contains(fate), "{fate}");
+        }
     }
 }
 

@@ -33,6 +33,7 @@ use rooms::Rooms;
 use session::{Admission, Kept, Limits, Sessions};
 use users::Users;
 
+use crate::known_bugs::{self, KnownBug};
 use crate::raft::{Entry, LogIndex, Payload, Term};
 
 /// The state machine.
@@ -116,7 +117,16 @@ impl Chat {
         };
         let kept = match self.sessions.admit(key, request, index) {
             Admission::Refused(error) => return Outcome::Refused(error),
-            Admission::Again(kept) => kept,
+            Admission::Again(kept) => {
+                if known_bugs::active(KnownBug::RetryAppliedByNextLeader)
+                    && let Outcome::Sent { term, .. } = self.outcome(&command.action, kept)
+                    && term != self.term_at(index)
+                {
+                    self.act(index, &command.action)
+                } else {
+                    kept
+                }
+            }
             Admission::New => {
                 let kept = self.act(index, &command.action);
                 self.sessions
@@ -243,6 +253,17 @@ impl Chat {
         let later = self.terms.partition_point(|(first, _)| *first <= index);
         let (_, term) = self.terms[later - 1];
         term
+    }
+
+    /// What the known bugs of a restart forget, once all from before it is applied.
+    #[cfg(feature = "known-bugs")]
+    pub(crate) fn forget_after_replay(&mut self) {
+        if known_bugs::active(KnownBug::OutcomesForgottenOnRestart) {
+            self.sessions.forget_outcomes();
+        }
+        if known_bugs::active(KnownBug::SeqAssignedTwice) {
+            self.rooms.forget_newest();
+        }
     }
 
     /// The last applied index and the digest there.

@@ -2,6 +2,7 @@
 
 use super::Chat;
 use super::types::{Found, Query, QueryError};
+use crate::known_bugs::{self, KnownBug};
 
 impl Chat {
     /// Answers a query from what is applied.
@@ -56,8 +57,14 @@ impl Chat {
                     .users
                     .rooms(user_id)
                     .ok_or(QueryError::NoSuchUser(user_id))?;
+                let rooms = if known_bugs::active(KnownBug::InboxKnowsFirstRoomOnly) {
+                    &rooms[..rooms.len().min(1)]
+                } else {
+                    rooms
+                };
                 let messages = self.rooms.merged_after(rooms, after, limit);
-                let cursor = if messages.len() < limit {
+                let all = messages.len() < limit;
+                let cursor = if all || known_bugs::active(KnownBug::InboxCursorSkips) {
                     after.max(self.applied().0)
                 } else {
                     messages.last().map_or(after, |message| message.index)

@@ -130,6 +130,14 @@ impl Rooms {
         Some(seq)
     }
 
+    /// A known bug: each room loses its newest message.
+    #[cfg(feature = "known-bugs")]
+    pub(super) fn forget_newest(&mut self) {
+        for room in &mut self.by_id {
+            room.messages.pop();
+        }
+    }
+
     /// Messages in all rooms.
     pub(super) fn messages(&self) -> u64 {
         self.messages

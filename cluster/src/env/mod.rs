@@ -14,8 +14,11 @@ use std::sync::Arc;
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile};
 pub use fs_disk::FsDisk;
-pub use sim::{SimClock, SimListener, SimNetwork, SimSpawner, SimTransport};
-pub use sim_disk::SimDisk;
+pub use sim::{
+    Cut, LinkFaults, NetworkCounts, SimClock, SimListener, SimNetwork, SimNode, SimSpawner,
+    SimStream, SimTransport,
+};
+pub use sim_disk::{CrashState, CrashStates, DiskCounts, SimDisk};
 pub use spawner::{BlockingActor, BlockingWork, Spawner, ThreadSpawner};
 pub use transport::{BoxFuture, Listener, Stream, TcpAccept, TcpTransport, Transport};
 

@@ -6,6 +6,8 @@
 //! and the operations between the two. Sectors themselves are never torn, and directories
 //! are durable when they are created.
 
+mod crash_states;
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,6 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+
+pub use crash_states::{CrashState, CrashStates};
 
 use super::{Disk, DiskFile};
 
@@ -43,13 +47,33 @@ struct State {
     /// What was done to names since their directory was synced, oldest first.
     name_changes: Vec<NameChange>,
     locks: BTreeSet<PathBuf>,
-    /// Counts crashes: a file opened or a lock taken before one is dead after it.
+    /// Counts crashes and kills: a file opened or a lock taken before one is dead after it.
     life: u64,
     capacity: Option<u64>,
     fail_next_sync: bool,
     operations: u64,
     /// The power goes once this many operations were done.
     power_until: Option<u64>,
+    counts: DiskCounts,
+}
+
+/// What a disk has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskCounts {
+    /// Writes to files.
+    pub writes: u64,
+    /// The bytes of those.
+    pub written_bytes: u64,
+    /// Syncs of files that went well.
+    pub syncs: u64,
+    /// Syncs of files that failed because of [`SimDisk::fail_next_sync`].
+    pub failed_syncs: u64,
+    /// Writes and allocations refused because the disk was full.
+    pub refused: u64,
+    /// Losses of power, by [`SimDisk::crash`].
+    pub crashes: u64,
+    /// Ends of processes, by [`SimDisk::kill`].
+    pub kills: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -135,6 +159,11 @@ impl Contents {
         if longer {
             self.durable_len = self.len;
         }
+        self.settle();
+    }
+
+    /// What is on the platter is all that there is.
+    fn settle(&mut self) {
         self.len = self.durable_len;
         let beyond = self.len.div_ceil(SECTOR_BYTES as u64);
         self.durable.retain(|number, _| *number < beyond);
@@ -220,10 +249,11 @@ impl State {
     }
 
     /// Whether a file may become `len` bytes long.
-    fn check_room(&self, file: FileId, len: u64) -> io::Result<()> {
+    fn check_room(&mut self, file: FileId, len: u64) -> io::Result<()> {
         let growth = len.saturating_sub(self.files[&file].len);
         match self.capacity {
             Some(capacity) if growth > 0 && self.used() + growth > capacity => {
+                self.counts.refused += 1;
                 Err(io::ErrorKind::StorageFull.into())
             }
             _ => Ok(()),
@@ -286,6 +316,22 @@ impl SimDisk {
         state.life += 1;
         state.fail_next_sync = false;
         state.power_until = None;
+        state.counts.crashes += 1;
+    }
+
+    /// The process is gone, the machine goes on: every open file is dead and every lock free,
+    /// and all that was written is there, though what was not synced still isn't safe from
+    /// [`SimDisk::crash`].
+    pub fn kill(&self) {
+        let mut state = self.state();
+        state.locks.clear();
+        state.life += 1;
+        state.counts.kills += 1;
+    }
+
+    /// What it has done so far.
+    pub fn counts(&self) -> DiskCounts {
+        self.state().counts
     }
 
     /// The next sync of a file fails, once; what it covered is lost at the next crash, though
@@ -294,9 +340,10 @@ impl SimDisk {
         self.state().fail_next_sync = true;
     }
 
-    /// Limits what all files together may hold, in bytes.
-    pub fn set_capacity(&self, bytes: u64) {
-        self.state().capacity = Some(bytes);
+    /// Limits what all files together may hold, in bytes, or with `None` no more. What is
+    /// there already stays, however much it is.
+    pub fn set_capacity(&self, bytes: impl Into<Option<u64>>) {
+        self.state().capacity = bytes.into();
     }
 
     /// What all files together hold, in bytes.
@@ -491,7 +538,9 @@ impl SimFile {
     fn alive(&self) -> io::Result<MutexGuard<'_, State>> {
         let state = self.state.lock().expect("no holder of this lock panics");
         if state.life != self.life {
-            return Err(io::Error::other("the file was open when the power went"));
+            return Err(io::Error::other(
+                "the file was opened by a process that is gone",
+            ));
         }
         state.powered()?;
         Ok(state)
@@ -524,6 +573,8 @@ impl DiskFile for SimFile {
         state.operate()?;
         state.check_room(self.file, offset + bytes.len() as u64)?;
         state.contents(self.file).write(offset, bytes);
+        state.counts.writes += 1;
+        state.counts.written_bytes += bytes.len() as u64;
         Ok(())
     }
 
@@ -547,9 +598,11 @@ impl DiskFile for SimFile {
         if std::mem::take(&mut state.fail_next_sync) {
             // As the page cache does: what could not be written is not tried again.
             state.contents(self.file).unsynced.clear();
+            state.counts.failed_syncs += 1;
             return Err(io::Error::other("the disk lost the write"));
         }
         state.contents(self.file).sync();
+        state.counts.syncs += 1;
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ use super::answer::Reply;
 use super::api::{FORWARDED_HEADER, IDEMPOTENCY_HEADER, TIMEOUT_HEADER};
 use super::handler::LEADER;
 use super::problem::{self, Failure, seconds};
+use crate::known_bugs::{self, KnownBug};
 
 /// How much longer than the leader's own deadline its answer is waited for.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -113,6 +114,11 @@ impl Forwarder {
                 format!("the connection to the leader at {url} broke: {error}"),
             )
         };
+        let mut again = known_bugs::active(KnownBug::ForwardResent).then(|| {
+            let mut copy = request.clone();
+            copy.headers_mut().remove(IDEMPOTENCY_HEADER);
+            copy
+        });
         let (link, answer) = loop {
             let (mut link, fresh) = match self.take(url).await {
                 Some(link) => (link, false),
@@ -124,7 +130,10 @@ impl Forwarder {
                     // Given back unsent: the connection had closed already.
                     Some(unsent) if !fresh => request = unsent,
                     Some(_) => return Err(unreachable(url, "it closes the connection")),
-                    None => return Err(lost(error.into_error())),
+                    None => match again.take() {
+                        Some(copy) => request = copy,
+                        None => return Err(lost(error.into_error())),
+                    },
                 },
             }
         };

@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::LogError;
 use crate::env::{Disk, DiskFile};
@@ -100,6 +103,43 @@ pub(super) fn replace(
     file.sync_data()?;
     disk.rename(&temporary, &directory.join(name))?;
     disk.sync_dir(directory)
+}
+
+/// The field of a small file's JSON object that holds the checksum of the others.
+const CHECKSUM: &str = "crc32c";
+
+/// The text of a small file: an object's fields, and a checksum of them.
+pub(super) fn encode_fields(content: &impl Serialize) -> Vec<u8> {
+    let content = serde_json::to_value(content).expect("strings and numbers are JSON");
+    let Value::Object(mut fields) = content else {
+        panic!("a small file is an object");
+    };
+    fields.insert(CHECKSUM.to_owned(), checksum(&fields).into());
+    serde_json::to_vec_pretty(&fields).expect("a value is JSON")
+}
+
+/// What [`encode_fields`] made the text of; else what is wrong with it. (Files of earlier
+/// versions have no checksum.)
+pub(super) fn decode_fields<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    let mut fields: Map<String, Value> =
+        serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    if let Some(expected) = fields.remove(CHECKSUM)
+        && expected != checksum(&fields)
+    {
+        return Err("its checksum is wrong".to_owned());
+    }
+    serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())
+}
+
+/// In hexadecimal; of the fields in the order of their names.
+fn checksum(fields: &Map<String, Value>) -> String {
+    let mut sorted: Vec<_> = fields.iter().collect();
+    sorted.sort_unstable_by_key(|(name, _)| *name);
+    let crc = sorted.into_iter().fold(0, |crc, (name, value)| {
+        let field = format!("{name}={value}\n");
+        crc32c::crc32c_append(crc, field.as_bytes())
+    });
+    format!("{crc:08x}")
 }
 
 pub(super) fn remove_if_there(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {

@@ -20,6 +20,7 @@ const LOG: &str = "log";
 
 /// Who a data directory belongs to (`identity.json`), and the lock on it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Identity {
     /// The cluster.
     pub cluster_id: String,
@@ -101,12 +102,11 @@ impl Identity {
                 node_id,
                 directory_id: random_id(seed),
             };
-            let text = serde_json::to_vec_pretty(&identity).expect("strings and numbers are JSON");
-            files::replace(disk, dir, IDENTITY, &text)
+            files::replace(disk, dir, IDENTITY, &files::encode_fields(&identity))
                 .map_err(IdentityError::io("write", &path))?;
             return Ok((identity, lock));
         };
-        let identity: Identity = serde_json::from_slice(&bytes).map_err(|error| {
+        let identity: Identity = files::decode_fields(&bytes).map_err(|error| {
             IdentityError::Refused(format!("cannot understand {}: {error}", path.display()))
         })?;
         if identity.cluster_id != cluster_id {
@@ -133,6 +133,9 @@ impl Identity {
                  again; else its log is lost"
             ));
         }
+        // Its name (and that of the known peers) may not be durable yet: the process that made
+        // it may have been killed before it had synced the directory.
+        disk.sync_dir(dir).map_err(IdentityError::io("sync", dir))?;
         Ok((identity, lock))
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::files;
 use super::identity::IdentityError;
 use crate::env::Disk;
+use crate::known_bugs::{self, KnownBug};
 use crate::raft::NodeId;
 
 pub(super) const FILE: &str = "peers.json";
@@ -29,7 +30,7 @@ impl KnownPeers {
         let bytes =
             files::read_whole(disk.as_ref(), &path).map_err(IdentityError::io("read", &path))?;
         let directories = match bytes {
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+            Some(bytes) => files::decode_fields(&bytes).map_err(|error| {
                 IdentityError::Refused(format!("cannot understand {}: {error}", path.display()))
             })?,
             None => BTreeMap::new(),
@@ -52,7 +53,11 @@ impl KnownPeers {
         directory_id: &str,
     ) -> Result<(), IdentityError> {
         match self.directories.get(&peer) {
-            Some(known) if known == directory_id => return Ok(()),
+            Some(known)
+                if known == directory_id || known_bugs::active(KnownBug::LostDirectoryAccepted) =>
+            {
+                return Ok(());
+            }
             Some(known) => {
                 return Err(IdentityError::Refused(format!(
                     "node {peer} was known with data directory {known} and comes with \
@@ -63,7 +68,7 @@ impl KnownPeers {
         }
         let mut directories = self.directories.clone();
         directories.insert(peer, directory_id.to_owned());
-        let text = serde_json::to_vec_pretty(&directories).expect("strings and numbers are JSON");
+        let text = files::encode_fields(&directories);
         files::replace(self.disk.as_ref(), &self.dir, FILE, &text)
             .map_err(IdentityError::io("write", &self.dir.join(FILE)))?;
         self.directories = directories;

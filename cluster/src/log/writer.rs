@@ -18,6 +18,7 @@ use super::segment::{
 };
 use super::{Durability, LogError, LogOptions, LogReader, Recovered};
 use crate::env::{Disk, DiskFile};
+use crate::known_bugs::{self, KnownBug};
 use crate::raft::{Append, Completion, Configuration, Entry, HardState, LogIndex, Restored};
 
 /// The largest segment, in bytes: offsets in the index have 32 bits.
@@ -324,7 +325,9 @@ impl Log {
     /// Writes one batch of the waiting term and vote and this many waiting entries, and syncs.
     fn write_batch(&mut self, entries: usize) -> Result<(), LogError> {
         self.buffer.begin(self.segment.id.salt);
-        if let Some((_, hard_state)) = self.waiting_hard_state.take() {
+        if let Some((_, hard_state)) = self.waiting_hard_state.take()
+            && !known_bugs::active(KnownBug::HardStateNotWritten)
+        {
             self.buffer.put_hard_state(hard_state);
             self.contents.hard_state = hard_state;
         }
@@ -343,9 +346,14 @@ impl Log {
         } = &mut self.segment;
         file.write_at(*end, bytes)
             .map_err(LogError::io("cannot write", path))?;
-        if self.options.durability == Durability::Fsync {
-            file.sync_data()
-                .map_err(LogError::io("cannot sync", path))?;
+        if self.options.durability == Durability::Fsync
+            && !known_bugs::active(KnownBug::SyncSkipped)
+        {
+            let mut synced = file.sync_data();
+            if synced.is_err() && known_bugs::active(KnownBug::FailedSyncRetried) {
+                synced = file.sync_data();
+            }
+            synced.map_err(LogError::io("cannot sync", path))?;
             self.written.syncs += 1;
         }
         self.written.bytes += bytes.len() as u64;
@@ -416,7 +424,11 @@ fn header(sequence: u64, oldest: u64, first_batch: u64, contents: &Contents, see
         first_batch,
         first_index: last_index + 1,
         previous_term,
-        hard_state: contents.hard_state,
+        hard_state: if known_bugs::active(KnownBug::SegmentHeaderWithoutVote) {
+            HardState::default()
+        } else {
+            contents.hard_state
+        },
         configuration: contents.configuration().clone(),
     }
 }
@@ -479,7 +491,7 @@ fn make_segment(
         }
         renamed => renamed.map_err(LogError::io("cannot rename to", &path))?,
     }
-    if sync {
+    if sync && !known_bugs::active(KnownBug::SegmentNameNotSynced) {
         disk.sync_dir(dir)
             .map_err(LogError::io("cannot sync", dir))?;
     }

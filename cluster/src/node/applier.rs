@@ -15,6 +15,7 @@ use crate::chat::{
 };
 use crate::env::{BlockingWork, Clock, Spawner};
 use crate::http::Refusal;
+use crate::known_bugs::{self, KnownBug};
 use crate::log::{LogError, LogReader};
 use crate::raft::{Committed, Entry, LogIndex, NodeId, Payload, Term};
 use crate::time::Time;
@@ -100,6 +101,9 @@ impl Tail {
     fn push(&mut self, entry: &Entry) {
         if self.commands.is_empty() {
             self.first = entry.index;
+        } else if known_bugs::active(KnownBug::BodiesShiftAtNoop) && entry.payload == Payload::Noop
+        {
+            return;
         }
         let command = match &entry.payload {
             Payload::Command(command) => command.clone(),
@@ -143,6 +147,7 @@ pub(crate) struct Applier {
 /// What the applier is given of the rest of the node.
 #[derive(Debug)]
 pub(crate) struct Context {
+    pub(crate) id: NodeId,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) spawner: Arc<dyn Spawner>,
     pub(crate) metrics: Arc<Metrics>,
@@ -204,6 +209,8 @@ impl Applier {
     async fn take(&mut self, work: Work) -> bool {
         let mut writes = Writes(work.writes.into_iter().peekable());
         if let Some((committed, at)) = work.committed {
+            #[cfg(feature = "known-bugs")]
+            let replay = self.chat.applied().0 == 0;
             let first_given = committed
                 .entries
                 .first()
@@ -216,6 +223,10 @@ impl Applier {
                     self.apply_and_answer(entry, &mut writes, at);
                 }
                 tokio::task::consume_budget().await;
+            }
+            #[cfg(feature = "known-bugs")]
+            if replay {
+                self.chat.forget_after_replay();
             }
             self.publish();
         }
@@ -271,7 +282,8 @@ impl Applier {
         let Some(write) = writes.0.next_if(|write| write.index == entry.index) else {
             return;
         };
-        let answer = if write.term == entry.term {
+        let own = write.term == entry.term || known_bugs::active(KnownBug::SupersededAnsweredAsOk);
+        let answer = if own {
             outcome.ok_or(Refusal::Unknown)
         } else {
             // Another leader's entry stands there: this one never happens.
@@ -288,6 +300,13 @@ impl Applier {
 
     fn apply(&mut self, entry: &Entry) -> Option<crate::chat::Outcome> {
         self.tail.push(entry);
+        if known_bugs::active(KnownBug::OneReplicaSkipsEntries)
+            && self.context.id == 1
+            && entry.index.is_multiple_of(64)
+        {
+            let payload = Payload::Noop;
+            return self.chat.apply(&Entry { payload, ..*entry });
+        }
         self.chat.apply(entry)
     }
 

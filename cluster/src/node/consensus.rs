@@ -17,6 +17,7 @@ use super::writer::Queued;
 use crate::chat::Query;
 use crate::env::{Clock, Spawner};
 use crate::http::Refusal;
+use crate::known_bugs::{self, KnownBug};
 use crate::log::LogReader;
 use crate::raft::{
     Body, Committed, Effects, Fetch, LogIndex, NodeId, ProposeRefusal, Raft, ReadContext, ReadMode,
@@ -141,6 +142,9 @@ impl Consensus {
     /// One wake-up: takes everything in, then carries out what comes of it.
     fn handle(&mut self, inputs: &mut Vec<Input>) {
         let mut timed = !self.mailbox.prioritised;
+        if known_bugs::active(KnownBug::ElectionBeforeMailbox) {
+            self.core.handle_timeout(self.context.clock.now());
+        }
         for input in inputs.drain(..) {
             if !timed && matches!(input, Input::Client(_)) {
                 self.judge_timeouts();
@@ -249,6 +253,12 @@ impl Consensus {
                 mode,
                 reply,
             }) => {
+                let now = if known_bugs::active(KnownBug::ReadTimeBeforeQueue) {
+                    // When it was to wake up at the latest.
+                    now.min(self.next_housekeeping)
+                } else {
+                    now
+                };
                 if !reply.is_closed() {
                     self.read(now, query, min_index, mode, reply);
                 }
@@ -448,7 +458,12 @@ impl Consensus {
             .writes
             .pop_front_if(|write| view.role != Role::Leader || write.term != view.term)
         {
-            let _ = lost.reply.send(Err(Refusal::Unknown));
+            let answer = if known_bugs::active(KnownBug::UnknownAnsweredAsFailed) {
+                Refusal::NoLeader
+            } else {
+                Refusal::Unknown
+            };
+            let _ = lost.reply.send(Err(answer));
         }
     }
 

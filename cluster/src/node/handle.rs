@@ -15,6 +15,7 @@ use crate::env::Clock;
 use crate::http::{
     Backend, Consistency, LeaderInfo, MemberStatus, NodeStatus, PeerStatus, Refusal,
 };
+use crate::known_bugs::{self, KnownBug};
 use crate::raft::{Configuration, LogIndex, NodeId, ReadMode, Role};
 
 /// How long a look inside may take. It waits behind what is in the mailbox at most.
@@ -143,6 +144,11 @@ impl Backend for Node {
         deadline: Duration,
     ) -> super::applier::ReadResult {
         self.refuse_if_unfit()?;
+        let min_index = if known_bugs::active(KnownBug::MinIndexIgnored) {
+            0
+        } else {
+            min_index
+        };
         let (reply, answer) = oneshot::channel();
         let mode = match consistency {
             Consistency::Local => None,

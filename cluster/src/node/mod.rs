@@ -254,6 +254,7 @@ pub async fn start(
         work,
         asks,
         applier::Context {
+            id: settings.id,
             clock: Arc::clone(&env.clock),
             spawner: Arc::clone(&env.spawner),
             metrics: Arc::clone(&metrics),
@@ -480,6 +481,12 @@ pub async fn run(
 
 /// Options that cannot work are refused before anything is touched.
 fn check(options: &NodeOptions) -> Result<(), NodeError> {
+    #[cfg(feature = "known-bugs")]
+    if let Some(bug) = crate::known_bugs::from_environment()
+        .map_err(|error| NodeError::Options(error.to_string()))?
+    {
+        tracing::warn!(%bug, "this replica has a known bug: {}", bug.about());
+    }
     if options.id == 0 {
         return Err(NodeError::Options("a node's id is 1 or more".to_owned()));
     }

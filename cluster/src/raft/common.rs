@@ -14,6 +14,7 @@ use super::log::RaftLog;
 use super::message::{Body, Message};
 use super::outbox::Outbox;
 use super::types::{Configuration, Entry, HardState, LogIndex, NodeId, Payload, Term};
+use crate::known_bugs::{self, KnownBug};
 use crate::time::Time;
 
 /// The state that outlives every change of role.
@@ -48,11 +49,15 @@ impl Common {
     pub(super) fn new(config: Config, mut restored: Restored, seed: u64, now: Time) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let members = mem::take(&mut restored.configuration);
-        let promised_until = if restored.restarted {
-            now + config.election_timeout
-        } else {
-            now
-        };
+        if known_bugs::active(KnownBug::VoteForgottenOnRestart) {
+            restored.hard_state.vote = None;
+        }
+        let promised_until =
+            if restored.restarted && !known_bugs::active(KnownBug::NoPromiseAfterRestart) {
+                now + config.election_timeout
+            } else {
+                now
+            };
         let mut common = Common {
             members,
             outbox: Outbox::default(),
@@ -116,7 +121,10 @@ impl Common {
 
     /// Votes; ⚠ once in a term.
     pub(super) fn vote_for(&mut self, candidate: NodeId) {
-        debug_assert!(self.vote().is_none_or(|vote| vote == candidate));
+        debug_assert!(
+            self.vote().is_none_or(|vote| vote == candidate)
+                || known_bugs::active(KnownBug::TwoVotesInATerm)
+        );
         self.set_hard_state(HardState {
             term: self.hard_state.term,
             vote: Some(candidate),
@@ -141,7 +149,9 @@ impl Common {
     /// ⚠ Hearing from a leader is a promise to vote for nobody for one election timeout.
     pub(super) fn heard_from_leader(&mut self, now: Time) {
         let until = now + self.config.election_timeout;
-        self.promised_until = self.promised_until.max(until);
+        if !known_bugs::active(KnownBug::NoPromiseToLeader) {
+            self.promised_until = self.promised_until.max(until);
+        }
         self.reset_election_timer(now);
     }
 
@@ -153,7 +163,9 @@ impl Common {
 
     /// A name for a question to the leader; never used twice.
     pub(super) fn new_question(&mut self) -> u64 {
-        self.next_question = self.next_question.wrapping_add(1);
+        if !known_bugs::active(KnownBug::ReadQuestionReused) {
+            self.next_question = self.next_question.wrapping_add(1);
+        }
         self.next_question
     }
 

@@ -5,6 +5,7 @@ use super::io::{ReadContext, ReadRefusal};
 use super::message::{AppendResult, Body};
 use super::reads::FollowerReads;
 use super::types::{Entry, LogIndex, NodeId, Term};
+use crate::known_bugs::{self, KnownBug};
 use crate::time::Time;
 
 /// What a leader says in an AppendEntries.
@@ -95,8 +96,15 @@ impl Follower {
         for entry in message.entries {
             match common.log.term(entry.index) {
                 // What matches stays, with all that follows it: the message may be old.
-                Some(term) if term == entry.term => continue,
+                Some(term)
+                    if term == entry.term && !known_bugs::active(KnownBug::MatchingEntriesCut) =>
+                {
+                    continue;
+                }
                 Some(_) => {
+                    if known_bugs::active(KnownBug::MatchingEntriesCut) {
+                        self.matched = self.matched.min(entry.index - 1);
+                    }
                     assert!(
                         entry.index > common.commit && entry.index > self.matched,
                         "entry {} is committed or matched, and the leader of term {} has another",
@@ -110,9 +118,17 @@ impl Follower {
             common.log.push(entry);
         }
         self.matched = self.matched.max(verified);
-        common.commit_to(message.commit.min(self.matched));
+        let bound = if known_bugs::active(KnownBug::CommitBeyondMatch) {
+            common.log.last()
+        } else {
+            self.matched
+        };
+        common.commit_to(message.commit.min(bound));
         // ⚠ Entries are acknowledged when they are durable; a heartbeat waits for none.
-        if is_heartbeat || end <= common.log.durable() {
+        if is_heartbeat
+            || end <= common.log.durable()
+            || known_bugs::active(KnownBug::AcknowledgedBeforeDurable)
+        {
             self.reply_due = true;
         }
     }
@@ -125,11 +141,17 @@ impl Follower {
     }
 
     fn durable_match(&self, common: &Common) -> LogIndex {
+        if known_bugs::active(KnownBug::AcknowledgedBeforeDurable) {
+            return self.matched;
+        }
         self.matched.min(common.log.durable())
     }
 
     /// Asks the leader for a read index.
     pub(super) fn read(&mut self, common: &mut Common, read: ReadContext) {
+        if known_bugs::active(KnownBug::FollowerReadsOwnCommit) {
+            return common.answered_reads.push((read, Ok(common.commit)));
+        }
         match self.leader {
             Some(_) => self.reads.push(common, read),
             None => common.refuse_reads([read], ReadRefusal::NoLeader),

@@ -10,6 +10,7 @@ use super::message::{AppendResult, Body};
 use super::progress::Progress;
 use super::reads::{Asker, LeaderReads, Rounds};
 use super::types::{Entry, LogIndex, NodeId, Payload, Term};
+use crate::known_bugs::{self, KnownBug};
 use crate::time::Time;
 
 /// ⚠ A lease is shorter than the followers' promise by this part of it: clocks may run apart
@@ -71,7 +72,7 @@ impl Leader {
     /// Whether an entry of this term is committed: only then is the commit index known to
     /// hold all that earlier leaders committed.
     pub(super) fn serves(&self, common: &Common) -> bool {
-        common.commit >= self.first_index
+        common.commit >= self.first_index || known_bugs::active(KnownBug::ReadBeforeNoop)
     }
 
     pub(super) fn propose(
@@ -98,14 +99,24 @@ impl Leader {
         if mode == ReadMode::Lease && self.serves(common) && self.has_lease(common, now) {
             return asker.answer(common, common.commit);
         }
+        if known_bugs::active(KnownBug::ReadWithoutRound) && self.serves(common) {
+            return asker.answer(common, common.commit);
+        }
         self.reads.push(common, asker);
+        if known_bugs::active(KnownBug::ReadJoinsOpenRound) && self.serves(common) {
+            self.reads.join(self.rounds.newest(), common.commit);
+        }
     }
 
     /// Whether no other leader can have been elected by `now`: a majority heard a round, and
     /// votes for nobody for one election timeout *after that*, so at least from when it left.
     fn has_lease(&self, common: &Common, now: Time) -> bool {
         let promise = common.config.election_timeout;
-        let lease = promise - promise / LEASE_DRIFT_DIVISOR;
+        let lease = if known_bugs::active(KnownBug::LeaseTooLong) {
+            promise * 2
+        } else {
+            promise - promise / LEASE_DRIFT_DIVISOR
+        };
         let heard = self.quorum_of(common, Some(now), |peer| peer.round_sent_at);
         !self.lease_given_up && heard.is_some_and(|sent_at| now < sent_at + lease)
     }
@@ -124,7 +135,11 @@ impl Leader {
             .map(|voter| self.peers.get(voter).map_or(own, &value))
             .collect();
         values.sort_unstable_by(|a, b| b.cmp(a));
-        values[common.members.quorum() - 1]
+        let mut quorum = common.members.quorum();
+        if known_bugs::active(KnownBug::QuorumOneShort) && quorum > 1 {
+            quorum -= 1;
+        }
+        values[quorum - 1]
     }
 
     /// A follower answers.
@@ -146,7 +161,11 @@ impl Leader {
         peer.heard_at = now;
         if round > peer.round {
             peer.round = round;
-            peer.round_sent_at = self.rounds.sent_at(round).or(peer.round_sent_at);
+            peer.round_sent_at = if known_bugs::active(KnownBug::LeaseFromAnswer) {
+                Some(now)
+            } else {
+                self.rounds.sent_at(round).or(peer.round_sent_at)
+            };
         }
         match result {
             AppendResult::Matched { durable } => {
@@ -172,8 +191,15 @@ impl Leader {
     /// Commits what is durable on a majority, this replica being one of it once its own disk
     /// has said so. ⚠ Only an entry of this term is counted; it carries those before it (§5.4.2).
     pub(super) fn advance_commit(&mut self, common: &mut Common) {
-        let index = self.quorum_of(common, common.log.durable(), |peer| peer.match_index);
-        if index <= common.commit || index < self.first_index {
+        let own = if known_bugs::active(KnownBug::LeaderCountsItselfEarly) {
+            common.log.last()
+        } else {
+            common.log.durable()
+        };
+        let index = self.quorum_of(common, own, |peer| peer.match_index);
+        let of_this_term =
+            index >= self.first_index || known_bugs::active(KnownBug::OldTermCommittedByCounting);
+        if index <= common.commit || !of_this_term {
             return;
         }
         let from = common.commit.max(self.first_index) + 1;
@@ -214,7 +240,7 @@ impl Leader {
         let ready = self.peers[&transfer.to].match_index == common.log.last();
         if ready && !transfer.asked {
             transfer.asked = true;
-            self.lease_given_up = true;
+            self.lease_given_up = !known_bugs::active(KnownBug::LeaseKeptAfterHandover);
             common.send(transfer.to, Body::TimeoutNow);
         }
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::io::{Completion, Restored};
 use super::types::{Entry, LogIndex, Term};
+use crate::known_bugs::{self, KnownBug};
 
 /// Entries on their way to the disk.
 #[derive(Debug)]
@@ -201,7 +202,12 @@ impl RaftLog {
             .pop_front_if(|batch| batch.number <= completion.entries_through)
         {
             self.on_disk = batch.written;
-            self.durable = self.durable.max(batch.still_ours);
+            let ours = if known_bugs::active(KnownBug::SupersededSuffixAcknowledged) {
+                batch.written.1.min(self.last)
+            } else {
+                batch.still_ours
+            };
+            self.durable = self.durable.max(ours);
         }
         assert!(
             self.on_disk.1 == self.base.0 || completion.last == self.on_disk,

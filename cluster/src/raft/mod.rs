@@ -76,6 +76,7 @@ use std::mem;
 
 use bytes::Bytes;
 
+use crate::known_bugs::{self, KnownBug};
 use crate::time::Time;
 use common::Common;
 use election::{Candidate, Outcome, PreCandidate};
@@ -289,7 +290,8 @@ impl Raft {
     pub fn handle_timeout(&mut self, now: Time) {
         if let RoleState::Leader(leader) = &mut self.role {
             leader.handle_timeout(&self.common, now);
-            if leader.is_deserted(&self.common, now) {
+            if leader.is_deserted(&self.common, now) && !known_bugs::active(KnownBug::NoCheckQuorum)
+            {
                 self.become_follower(now, self.common.term(), None);
             }
         } else if now >= self.common.election_at {
@@ -408,6 +410,9 @@ impl Raft {
             now >= self.common.promised_until || self.common.alone(),
             "who does not vote does not stand"
         );
+        if known_bugs::active(KnownBug::NoPreVote) {
+            return self.stand(now, false);
+        }
         self.common.reset_election_timer(now);
         let (candidate, outcome) = PreCandidate::ask(&mut self.common);
         let role = RoleState::PreCandidate(candidate);
@@ -461,11 +466,13 @@ impl Raft {
         }
         let free = match self.common.vote() {
             _ if request.pre_vote && request.term > self.common.term() => true,
-            Some(vote) => vote == from,
+            Some(vote) => vote == from || known_bugs::active(KnownBug::TwoVotesInATerm),
             None => self.leader().is_none(),
         };
         let own_last = (self.common.log.last_term(), self.common.log.last());
-        let granted = free && request.last >= own_last && self.common.is_voter();
+        let complete =
+            request.last >= own_last || known_bugs::active(KnownBug::VoteWithoutComparingLogs);
+        let granted = free && complete && self.common.is_voter();
         let pre_vote = request.pre_vote;
         let body = Body::Vote { pre_vote, granted };
         if pre_vote && granted {
@@ -491,8 +498,12 @@ impl Raft {
             },
             // ⚠ Nothing of the message is repeated: its sender may be the leader of this term by
             // now, and take a round of its earlier one for one of these.
-            Body::AppendEntries { .. } => Body::AppendReply {
-                round: 0,
+            Body::AppendEntries { round, .. } => Body::AppendReply {
+                round: if known_bugs::active(KnownBug::RoundOfEarlierTerm) {
+                    round
+                } else {
+                    0
+                },
                 result: AppendResult::Conflict {
                     prev_index: 0,
                     hint_index: 0,

@@ -4,6 +4,7 @@ use std::mem;
 
 use super::message::{Envelope, Message};
 use super::types::NodeId;
+use crate::known_bugs::{self, KnownBug};
 
 /// Messages to be sent, and those that wait for a term or vote to become durable.
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ impl Outbox {
     /// Of those that wait, only the newest of a kind is kept for each peer. The others count
     /// as lost, so a disk that hangs costs no memory.
     pub(super) fn send(&mut self, to: NodeId, message: Message) {
-        if self.through >= self.needs {
+        if self.through >= self.needs || known_bugs::active(KnownBug::VoteBeforeDurable) {
             return self.send_at_once(to, message);
         }
         let kind = mem::discriminant(&message.body);

@@ -36,6 +36,8 @@
 
 mod disk;
 mod judge;
+#[cfg(feature = "known-bugs")]
+mod known_bugs;
 mod plan;
 mod tally;
 mod world;
