@@ -69,6 +69,7 @@ impl Cluster {
             transport: Arc::new(self.network.transport(id)),
             spawner: Arc::clone(&spawner) as _,
             seed,
+            observer: None,
         };
         let settings = Settings {
             id,
@@ -81,6 +82,7 @@ impl Cluster {
             durability: Durability::Fsync,
             segment_bytes: 1 << 20,
             background_allocation: false,
+            limits: node::Limits::default(),
         };
         let listener = self.network.listen(id, &format!("node{id}:1"));
         let running = node::start(env, settings, Box::new(listener))

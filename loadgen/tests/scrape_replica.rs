@@ -32,6 +32,7 @@ async fn every_field_of_a_leader_that_writes_is_filled() {
         transport: Arc::new(TcpTransport),
         spawner: Arc::new(ThreadSpawner),
         seed: 7,
+        observer: None,
     };
     let settings = Settings {
         id: 4,
@@ -47,6 +48,7 @@ async fn every_field_of_a_leader_that_writes_is_filled() {
         durability: Durability::Fsync,
         segment_bytes: 1 << 20,
         background_allocation: false,
+        limits: node::Limits::default(),
     };
     let peers = TcpAccept::bind("127.0.0.1:0".parse().unwrap())
         .await

@@ -21,7 +21,7 @@ mod types;
 mod users;
 
 pub use digest::{DIGEST_WINDOW, Digest, DigestAt};
-pub use session::SESSION_WINDOW;
+pub use session::{SESSION_WINDOW, SessionLimits};
 pub use types::{
     Action, Answer, ChatMessage, Command, Found, MessageRef, Outcome, Page, Query, QueryError,
     SessionKey, WriteError,
@@ -30,7 +30,7 @@ pub use types::{
 use command::RequestHash;
 use digest::{Changes, Digests};
 use rooms::Rooms;
-use session::{Admission, Kept, Limits, Sessions};
+use session::{Admission, Kept, Sessions};
 use users::Users;
 
 use crate::known_bugs::{self, KnownBug};
@@ -58,10 +58,11 @@ impl Default for Chat {
 impl Chat {
     /// The empty state, before index 1.
     pub fn new() -> Self {
-        Chat::with_limits(Limits::REPLICATED)
+        Chat::with_limits(SessionLimits::REPLICATED)
     }
 
-    fn with_limits(limits: Limits) -> Self {
+    /// The same with other limits of the sessions: another state machine.
+    pub fn with_limits(limits: SessionLimits) -> Self {
         Chat {
             users: Users::default(),
             rooms: Rooms::default(),

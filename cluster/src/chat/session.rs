@@ -19,21 +19,21 @@ pub const SESSION_WINDOW: u64 = 1024;
 
 /// What bounds the memory that sessions take; all of it counts in log order.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub struct SessionLimits {
     /// Sequence numbers that a session remembers.
-    pub(super) window: u64,
+    pub window: u64,
     /// Sessions that are open; above it the least recently used one expires.
-    pub(super) sessions: usize,
+    pub sessions: usize,
     /// Outcomes that all sessions together remember; above it the same.
-    pub(super) outcomes: usize,
+    pub outcomes: usize,
     /// A session that was not used in so many log entries expires.
-    pub(super) idle_entries: u64,
+    pub idle_entries: u64,
 }
 
-impl Limits {
+impl SessionLimits {
     /// The sessions' limits of every replica: they are part of the state machine, and to
     /// change one is to change what a log means.
-    pub(super) const REPLICATED: Limits = Limits {
+    pub const REPLICATED: SessionLimits = SessionLimits {
         window: SESSION_WINDOW,
         // One per client, and far more clients than one cluster has connections for. A
         // session without outcomes takes some 150 bytes with its place in both orders: 10 MB.
@@ -102,7 +102,7 @@ pub(super) enum Admission {
 /// All sessions that are open.
 #[derive(Debug)]
 pub(super) struct Sessions {
-    limits: Limits,
+    limits: SessionLimits,
     open: BTreeMap<u64, Session>,
     /// Every session as (last use, id): the first one was not used for the longest time.
     by_last_use: BTreeSet<(LogIndex, u64)>,
@@ -111,7 +111,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: SessionLimits) -> Self {
         Sessions {
             limits,
             open: BTreeMap::new(),

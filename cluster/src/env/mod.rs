@@ -4,6 +4,7 @@
 mod clock;
 mod disk;
 mod fs_disk;
+mod observer;
 mod sim;
 mod sim_disk;
 mod spawner;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile};
 pub use fs_disk::FsDisk;
+pub use observer::{Observer, Queues};
 pub use sim::{
     Cut, LinkFaults, NetworkCounts, SimClock, SimListener, SimNetwork, SimNode, SimSpawner,
     SimStream, SimTransport,
@@ -35,4 +37,6 @@ pub struct Env {
     pub spawner: Arc<dyn Spawner>,
     /// All of the node's randomness comes from this.
     pub seed: u64,
+    /// Who looks on; nobody in production.
+    pub observer: Option<Arc<dyn Observer>>,
 }

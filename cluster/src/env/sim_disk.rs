@@ -334,6 +334,12 @@ impl SimDisk {
         self.state().counts
     }
 
+    /// Whether it has power: it has none from where [`SimDisk::cut_power_after`] cut it until
+    /// [`SimDisk::crash`].
+    pub fn has_power(&self) -> bool {
+        self.state().powered().is_ok()
+    }
+
     /// The next sync of a file fails, once; what it covered is lost at the next crash, though
     /// it can be read until then.
     pub fn fail_next_sync(&self) {

@@ -7,13 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use super::Limits;
 use super::mailbox::WriteReply;
 use super::metrics::{Metrics, gauge_value};
 use super::state::{Applied, Fatal, Phase, Shared, stopped};
 use crate::chat::{
     Answer, Chat, ChatMessage, Digest, DigestAt, Found, MessageRef, Query, QueryError,
 };
-use crate::env::{BlockingWork, Clock, Spawner};
+use crate::env::{BlockingWork, Clock, Observer, Spawner};
 use crate::http::Refusal;
 use crate::known_bugs::{self, KnownBug};
 use crate::log::{LogError, LogReader};
@@ -31,8 +32,6 @@ pub(crate) const WORK_CAPACITY: usize = 64;
 pub(crate) const READS_CAPACITY: usize = 4096;
 /// Reads that wait for an index that is not applied yet; more are refused with 503.
 const MAX_WAITING_READS: usize = 4096;
-/// The newest entries kept in memory to answer reads from, in bytes.
-const TAIL_BYTES: usize = 32 << 20;
 /// What an entry there costs beside its command, in bytes: its slot, and the allocation's own.
 const TAIL_ENTRY_BYTES: usize = 64;
 /// Reads of older messages that may be at the disk at once; more are refused with 503.
@@ -90,14 +89,25 @@ pub(crate) enum Ask {
 }
 
 /// The newest commands, contiguous.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tail {
     first: LogIndex,
     commands: VecDeque<Bytes>,
     bytes: usize,
+    /// What it may take, in bytes.
+    most: usize,
 }
 
 impl Tail {
+    fn new(most: usize) -> Self {
+        Tail {
+            first: 0,
+            commands: VecDeque::new(),
+            bytes: 0,
+            most,
+        }
+    }
+
     fn push(&mut self, entry: &Entry) {
         if self.commands.is_empty() {
             self.first = entry.index;
@@ -111,7 +121,7 @@ impl Tail {
         };
         self.bytes += command.len() + TAIL_ENTRY_BYTES;
         self.commands.push_back(command);
-        while self.bytes > TAIL_BYTES {
+        while self.bytes > self.most {
             let oldest = self.commands.pop_front().expect("its bytes were counted");
             self.bytes -= oldest.len() + TAIL_ENTRY_BYTES;
             self.first += 1;
@@ -150,6 +160,7 @@ pub(crate) struct Context {
     pub(crate) id: NodeId,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) spawner: Arc<dyn Spawner>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) fatal: Fatal,
@@ -162,13 +173,14 @@ pub(crate) struct Context {
 impl Applier {
     pub(crate) fn new(
         reader: LogReader,
+        limits: &Limits,
         work: mpsc::Receiver<Work>,
         asks: mpsc::Receiver<Ask>,
         context: Context,
     ) -> Self {
         Applier {
-            chat: Chat::new(),
-            tail: Tail::default(),
+            chat: Chat::with_limits(limits.sessions),
+            tail: Tail::new(limits.applier_tail_bytes),
             reader,
             waiting: BTreeMap::new(),
             next_waiting: 0,
@@ -300,14 +312,19 @@ impl Applier {
 
     fn apply(&mut self, entry: &Entry) -> Option<crate::chat::Outcome> {
         self.tail.push(entry);
-        if known_bugs::active(KnownBug::OneReplicaSkipsEntries)
+        let outcome = if known_bugs::active(KnownBug::OneReplicaSkipsEntries)
             && self.context.id == 1
             && entry.index.is_multiple_of(64)
         {
             let payload = Payload::Noop;
-            return self.chat.apply(&Entry { payload, ..*entry });
+            self.chat.apply(&Entry { payload, ..*entry })
+        } else {
+            self.chat.apply(entry)
+        };
+        if let Some(observer) = &self.context.observer {
+            observer.applied(entry, outcome.as_ref(), self.chat.applied().1);
         }
-        self.chat.apply(entry)
+        outcome
     }
 
     /// Tells how far it is, and serves who waited for that.

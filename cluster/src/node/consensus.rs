@@ -15,7 +15,7 @@ use super::state::{Applied, Phase, Shared, View};
 use super::wire::Frame;
 use super::writer::Queued;
 use crate::chat::Query;
-use crate::env::{Clock, Spawner};
+use crate::env::{Clock, Observer, Queues, Spawner};
 use crate::http::Refusal;
 use crate::known_bugs::{self, KnownBug};
 use crate::log::LogReader;
@@ -57,6 +57,7 @@ struct PendingRead {
 pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) spawner: Arc<dyn Spawner>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) lanes: Lanes,
@@ -142,6 +143,7 @@ impl Consensus {
     /// One wake-up: takes everything in, then carries out what comes of it.
     fn handle(&mut self, inputs: &mut Vec<Input>) {
         let mut timed = !self.mailbox.prioritised;
+        let taken = inputs.len();
         if known_bugs::active(KnownBug::ElectionBeforeMailbox) {
             self.core.handle_timeout(self.context.clock.now());
         }
@@ -157,6 +159,15 @@ impl Consensus {
         }
         let now = self.context.clock.now();
         let effects = self.core.take_effects(now);
+        if let Some(observer) = &self.context.observer {
+            let queues = Queues {
+                writes: self.writes.len(),
+                reads: self.reads.len(),
+                appends: self.unwritten.len(),
+                inputs: taken,
+            };
+            observer.woke(&self.core.status(), &effects, queues);
+        }
         self.carry_out(effects, now);
         self.publish();
         if now >= self.next_housekeeping {
@@ -189,7 +200,12 @@ impl Consensus {
         let now = self.context.clock.now();
         match input {
             Input::Completed(completion) => self.core.log_completed(now, completion),
-            Input::Peer { from, message } => self.core.step(now, from, message),
+            Input::Peer { from, message } => {
+                if let Some(observer) = &self.context.observer {
+                    observer.received(from, &message);
+                }
+                self.core.step(now, from, message);
+            }
             Input::Unreachable(peer) => self.core.peer_unreachable(now, peer),
             Input::Fetched {
                 peer,
@@ -203,6 +219,9 @@ impl Consensus {
                         Vec::new()
                     }
                 };
+                if let Some(observer) = &self.context.observer {
+                    observer.fetched(peer, first, entries.len());
+                }
                 self.core.entries_fetched(now, peer, first, entries);
             }
             Input::Client(ClientInput::Write {
@@ -287,6 +306,9 @@ impl Consensus {
                 reply,
             },
         );
+        if let Some(observer) = &self.context.observer {
+            observer.read_taken(context, mode);
+        }
         self.core.read(now, context, mode);
     }
 

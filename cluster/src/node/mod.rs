@@ -37,6 +37,7 @@ use tokio::time::timeout;
 
 pub use handle::Node;
 
+use crate::chat::SessionLimits;
 use crate::env::{Env, FsDisk, Listener, SystemClock, TcpAccept, TcpTransport, ThreadSpawner};
 use crate::http;
 use crate::log::{Durability, Identity, KnownPeers, Log, LogOptions};
@@ -66,8 +67,6 @@ const MAX_INFLIGHT_APPENDS: usize = 2;
 /// Proposals not yet committed, in bytes. At 128-byte messages that is 100,000 of them, far
 /// more than all clients together have open; it bounds the memory, and what a stuck disk holds.
 const MAX_UNCOMMITTED_BYTES: usize = 16 << 20;
-/// The newest entries kept for followers that are a little behind, in bytes.
-const RAFT_TAIL_BYTES: usize = 16 << 20;
 /// Reads waiting for a round.
 const MAX_PENDING_READS: usize = 8192;
 /// A log segment, in bytes: a few seconds of writing at full speed, so that the next one is
@@ -144,6 +143,30 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// Whether segments are allocated by a thread of their own (not in a simulator).
     pub background_allocation: bool,
+    /// What is kept in memory and remembered.
+    pub limits: Limits,
+}
+
+/// How much a replica keeps and remembers. The default is every real replica's; a simulator
+/// makes it small, so that what happens beyond a limit happens within a few thousand entries.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The newest entries kept for followers that are a little behind, in bytes.
+    pub raft_tail_bytes: usize,
+    /// The newest entries kept to answer reads from, in bytes.
+    pub applier_tail_bytes: usize,
+    /// What sessions remember. It is a part of the state machine: all replicas have the same.
+    pub sessions: SessionLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            raft_tail_bytes: 16 << 20,
+            applier_tail_bytes: 32 << 20,
+            sessions: SessionLimits::REPLICATED,
+        }
+    }
 }
 
 /// The cluster's id when none is given: a hash of its first members.
@@ -240,6 +263,7 @@ pub async fn start(
         queue: writer_queue,
         lanes: lanes.clone(),
         clock: Arc::clone(&env.clock),
+        observer: env.observer.clone(),
         metrics: Arc::clone(&metrics),
         shared: Arc::clone(&shared),
         fatal: fatal.clone(),
@@ -251,12 +275,14 @@ pub async fn start(
 
     let applier = applier::Applier::new(
         reader.clone(),
+        &settings.limits,
         work,
         asks,
         applier::Context {
             id: settings.id,
             clock: Arc::clone(&env.clock),
             spawner: Arc::clone(&env.spawner),
+            observer: env.observer.clone(),
             metrics: Arc::clone(&metrics),
             shared: Arc::clone(&shared),
             fatal: fatal.clone(),
@@ -273,7 +299,7 @@ pub async fn start(
             max_append_bytes: MAX_APPEND_BYTES,
             max_inflight_appends: MAX_INFLIGHT_APPENDS,
             max_uncommitted_bytes: MAX_UNCOMMITTED_BYTES,
-            tail_bytes: RAFT_TAIL_BYTES,
+            tail_bytes: settings.limits.raft_tail_bytes,
             max_pending_reads: MAX_PENDING_READS,
         },
         restored,
@@ -286,6 +312,7 @@ pub async fn start(
         consensus::Context {
             clock: Arc::clone(&env.clock),
             spawner: Arc::clone(&env.spawner),
+            observer: env.observer.clone(),
             metrics: Arc::clone(&metrics),
             shared: Arc::clone(&shared),
             lanes: lanes.clone(),
@@ -351,7 +378,7 @@ fn open(env: &Env, settings: &Settings, seed: u64) -> Result<Opened, NodeError> 
         LogOptions {
             durability: settings.durability,
             segment_bytes: settings.segment_bytes,
-            tail_bytes: RAFT_TAIL_BYTES,
+            tail_bytes: settings.limits.raft_tail_bytes,
             seed,
             background_allocation: settings.background_allocation,
         },
@@ -369,6 +396,9 @@ fn open(env: &Env, settings: &Settings, seed: u64) -> Result<Opened, NodeError> 
             "a torn batch at the end of the log was cut: {} at offset {offset}",
             path.display()
         );
+    }
+    if let Some(observer) = &env.observer {
+        observer.started(&recovered.restored, recovered.torn.is_some());
     }
     Ok(Opened {
         identity,
@@ -406,6 +436,7 @@ pub async fn run(
         seed: SysRng
             .try_next_u64()
             .map_err(|error| NodeError::Failed(format!("no randomness: {error}")))?,
+        observer: None,
     };
     let settings = Settings {
         id: options.id,
@@ -425,6 +456,7 @@ pub async fn run(
         durability: options.durability,
         segment_bytes: options.segment_bytes,
         background_allocation: true,
+        limits: Limits::default(),
     };
     let Running { node, mut actors } = start(env, settings, Box::new(peer_listener)).await?;
     tracing::info!(id = options.id, %listening, "the replica is up");

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::mailbox::{Input, Lanes};
 use super::metrics::Metrics;
 use super::state::{Fatal, Shared};
-use crate::env::{BlockingActor, BoxFuture, Clock};
+use crate::env::{BlockingActor, BoxFuture, Clock, Observer};
 use crate::log::{DirectoryLock, Log, LogError};
 use crate::raft::{Append, Completion};
 use crate::time::Time;
@@ -35,6 +35,7 @@ pub(crate) struct LogWriter {
     pub(crate) queue: mpsc::Receiver<Queued>,
     pub(crate) lanes: Lanes,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) fatal: Fatal,
@@ -57,7 +58,13 @@ impl LogWriter {
         }
         let before = self.log.written();
         let started = self.clock.now();
+        if let Some(observer) = &self.observer {
+            observer.writing(&appends);
+        }
         let completion = self.log.append(appends)?;
+        if let Some(observer) = &self.observer {
+            observer.durable(&completion);
+        }
         let done = self.clock.now();
         self.metrics
             .log_synced(done.since(started), before, self.log.written());

@@ -11,11 +11,11 @@ use rand::{RngExt, SeedableRng};
 
 use self::author::Author;
 use self::model::Model;
-use super::session::Limits;
+use super::session::SessionLimits;
 use super::*;
 
 /// Small, so that short histories meet all of them.
-const LIMITS: Limits = Limits {
+const LIMITS: SessionLimits = SessionLimits {
     window: 5,
     sessions: 4,
     outcomes: 12,

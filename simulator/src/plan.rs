@@ -1,0 +1,150 @@
+//! What happens in a run: a function of the seed, and a thing that can be made smaller.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use telegraft_cluster::chat::SessionLimits;
+use telegraft_cluster::node::{Limits, Mailbox};
+
+use crate::fault::Fault;
+
+/// A run goes on for this long at least, in virtual time.
+const LENGTH: Duration = Duration::from_secs(30);
+/// And until the clients have done so much.
+const OPERATIONS: u64 = 2_000;
+/// Faults begin after this, when there is something to break.
+const FIRST_FAULT: Duration = Duration::from_millis(700);
+
+/// One fault of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    /// When it begins.
+    pub at: Duration,
+    /// How long it lasts.
+    pub length: Duration,
+    /// What it is.
+    pub fault: Fault,
+    /// What it draws whom it hits from.
+    pub seed: u64,
+}
+
+/// One client of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientPlan {
+    /// Its number: its messages are named after it.
+    pub number: usize,
+    /// What it draws its operations from.
+    pub seed: u64,
+    /// The longest pause between two operations.
+    pub think: Duration,
+    /// Operations after which it stops; 0 for none.
+    pub most: u64,
+}
+
+/// What happens in a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Its seed.
+    pub seed: u64,
+    /// How many nodes.
+    pub nodes: u64,
+    /// Their mailboxes.
+    pub mailbox: Mailbox,
+    /// The size of a log segment, in bytes.
+    pub segment_bytes: u64,
+    /// What the nodes keep and remember.
+    pub raft_tail_bytes: usize,
+    /// What they keep to answer reads from.
+    pub applier_tail_bytes: usize,
+    /// What sessions remember.
+    pub window: u64,
+    /// How many sessions are open.
+    pub sessions: usize,
+    /// After how many entries an idle one expires.
+    pub idle_entries: u64,
+    /// The shortest and longest time of a frame on its way.
+    pub latency: (Duration, Duration),
+    /// The shortest and longest time of a write.
+    pub write_latency: (Duration, Duration),
+    /// The clients.
+    pub clients: Vec<ClientPlan>,
+    /// The faults, in the order of their times.
+    pub faults: Vec<Due>,
+    /// How long the faulty part takes at least.
+    pub length: Duration,
+    /// How many operations the clients do at least.
+    pub operations: u64,
+}
+
+impl Plan {
+    /// The plan of a seed, for that many nodes.
+    pub fn draw(seed: u64, nodes: u64) -> Plan {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let millis = Duration::from_millis;
+        let clients = rng.random_range(10..=16);
+        let clients = (1..=clients).map(|number| ClientPlan {
+            number,
+            seed: rng.random(),
+            think: millis(rng.random_range(150..440)),
+            most: 0,
+        });
+        let clients = clients.collect();
+        let count = rng.random_range(10..=16);
+        let mut faults: Vec<Due> = (0..count)
+            .map(|_| {
+                let fault = Fault::draw(&mut rng);
+                let length = fault.draw_length(&mut rng);
+                Due {
+                    at: rng.random_range(FIRST_FAULT..LENGTH - length),
+                    length,
+                    fault,
+                    seed: rng.random(),
+                }
+            })
+            .collect();
+        faults.sort_by_key(|due| due.at);
+        Plan {
+            seed,
+            nodes,
+            mailbox: if rng.random_bool(0.8) {
+                Mailbox::Lanes
+            } else {
+                Mailbox::Fifo
+            },
+            segment_bytes: 1 << rng.random_range(13..17),
+            raft_tail_bytes: 1 << rng.random_range(11..18),
+            applier_tail_bytes: 1 << rng.random_range(12..19),
+            window: rng.random_range(6..24),
+            sessions: rng.random_range(18..32),
+            idle_entries: rng.random_range(150..900),
+            latency: (
+                Duration::from_micros(50),
+                millis(rng.random_range(1..4)),
+            ),
+            write_latency: (
+                Duration::from_micros(100),
+                millis(rng.random_range(1..6)),
+            ),
+            clients,
+            faults,
+            length: LENGTH,
+            operations: OPERATIONS,
+        }
+    }
+
+    /// The nodes' limits.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            raft_tail_bytes: self.raft_tail_bytes,
+            applier_tail_bytes: self.applier_tail_bytes,
+            sessions: SessionLimits {
+                window: self.window,
+                sessions: self.sessions,
+                // So that this bound is the one that counts, now and then.
+                outcomes: self.sessions * usize::try_from(self.window).unwrap_or(1) * 3 / 4,
+                idle_entries: self.idle_entries,
+            },
+        }
+    }
+}
