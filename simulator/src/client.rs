@@ -56,6 +56,8 @@ pub(crate) struct Client {
     /// How far it has read each room.
     read: [u64; ROOMS as usize],
     hint: NodeId,
+    /// Who it took for the leader before: that one may not know yet that it leads no more.
+    former: NodeId,
     done: u64,
 }
 
@@ -79,6 +81,7 @@ impl Client {
             cursor: 0,
             read: [0; ROOMS as usize],
             hint: 1,
+            former: 1,
             done: 0,
         }
     }
@@ -160,11 +163,15 @@ impl Client {
     fn learn(&mut self, from: NodeId, reply: &Reply) {
         use telegraft_cluster::http::Backend as _;
         let told = self.world.up(from).and_then(|up| up.node.leader());
-        self.hint = match (reply, told) {
+        let hint = match (reply, told) {
             (Reply::Refused(Refusal::NotLeader), Some(leader)) => leader.id,
             (Reply::Done(_), _) => from,
             _ => self.anyone(),
         };
+        if hint != self.hint {
+            self.former = self.hint;
+            self.hint = hint;
+        }
     }
 
     fn message(&mut self) -> MessageId {
@@ -392,12 +399,12 @@ impl Client {
         }
     }
 
-    /// Whom to ask for a read: half the time the leader.
+    /// Whom to ask for a read: the leader, the one before, or anyone.
     fn reader(&mut self) -> NodeId {
-        if self.rng.random_bool(0.5) {
-            self.hint
-        } else {
-            self.anyone()
+        match self.rng.random_range(0..4) {
+            0 | 1 => self.hint,
+            2 => self.former,
+            _ => self.anyone(),
         }
     }
 

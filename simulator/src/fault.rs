@@ -216,8 +216,10 @@ impl Fault {
         let millis = match self {
             Fault::HangSync(_) => 10_000,
             Fault::BreakConnections | Fault::StepClock(..) | Fault::FailSync(_) => 100,
-            Fault::StopInside(..) => rng.random_range(50..2_500),
-            // A leader of a lease or of a majority's patience is stopped for longer than both.
+            Fault::StopInside(..) if rng.random_bool(0.4) => rng.random_range(50..2_500),
+            // Around an election timeout or two: others may lead when it goes on, or not yet.
+            Fault::StopInside(..) => rng.random_range(500..1_600),
+            Fault::Pause(_) if rng.random_bool(0.6) => rng.random_range(500..1_600),
             Fault::Pause(_) => rng.random_range(200..3_500),
             Fault::Drift(..) => rng.random_range(2_000..12_000),
             Fault::Kill(_)

@@ -10,6 +10,7 @@ use telegraft_cluster::raft::{
     Append, Completion, Effects, Entry, LogIndex, Message, NodeId, Payload, ReadContext, ReadMode,
     Restored, Role, Status,
 };
+use telegraft_cluster::time::Time;
 use tokio::time::Instant;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
@@ -309,7 +310,7 @@ impl Eye {
 }
 
 impl Observer for Eye {
-    fn started(&self, restored: &Restored, torn: bool) {
+    fn started(&self, now: Time, restored: &Restored, torn: bool) {
         let mut court = self.judge.court();
         let begun = court.book(self.node).start(self.life, restored);
         if let Err(why) = begun {
@@ -317,13 +318,13 @@ impl Observer for Eye {
             court.fail("durable-stays".to_owned(), format!("node {node}: {why}"));
             return;
         }
-        court.judge(self.node, &Event::Started { restored, torn });
+        court.judge(self.node, &Event::Started { now, restored, torn });
         court.trace(&[5, self.node, restored.last_index, u64::from(torn)]);
     }
 
-    fn received(&self, from: NodeId, message: &Message) {
+    fn received(&self, now: Time, from: NodeId, message: &Message) {
         if let Some(mut court) = self.court() {
-            court.judge(self.node, &Event::Received { from, message });
+            court.judge(self.node, &Event::Received { now, from, message });
         }
     }
 
@@ -339,7 +340,7 @@ impl Observer for Eye {
         }
     }
 
-    fn woke(&self, status: &Status, effects: &Effects, queues: Queues) {
+    fn woke(&self, now: Time, status: &Status, effects: &Effects, queues: Queues) {
         let Some(mut court) = self.court() else {
             return;
         };
@@ -358,10 +359,10 @@ impl Observer for Eye {
         }
         if changed {
             let (node, role, term) = (self.node, status.role, status.term);
-            let now = court.start.elapsed();
+            let at = court.start.elapsed();
             court
                 .story
-                .tell(now, || format!("node {node} is {role:?} in term {term}"));
+                .tell(at, || format!("node {node} is {role:?} in term {term}"));
         }
         court.trace(&[
             6,
@@ -374,6 +375,7 @@ impl Observer for Eye {
             effects.append.as_ref().map_or(0, |append| append.batch),
         ]);
         let event = Event::Woke {
+            now,
             status,
             effects,
             queues,

@@ -7,6 +7,7 @@ use crate::raft::{
     Append, Completion, Effects, Entry, LogIndex, Message, NodeId, ReadContext, ReadMode, Restored,
     Status,
 };
+use crate::time::Time;
 
 /// How much waits inside the consensus actor.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,16 +25,17 @@ pub struct Queues {
 /// Told of what happens inside a node, by the actor that does it, at the moment at which it is
 /// done. It must not block and must change nothing.
 pub trait Observer: Debug + Send + Sync {
-    /// The log was opened and gave this back; `torn`: a torn last batch was cut.
-    fn started(&self, restored: &Restored, torn: bool);
+    /// The log was opened and gave this back; `torn`: a torn last batch was cut. `now` is always
+    /// what the node's own clock shows.
+    fn started(&self, now: Time, restored: &Restored, torn: bool);
     /// The consensus actor takes a peer's message in.
-    fn received(&self, from: NodeId, message: &Message);
+    fn received(&self, now: Time, from: NodeId, message: &Message);
     /// The consensus actor asks the core for a read index.
     fn read_taken(&self, context: ReadContext, mode: ReadMode);
     /// Entries for a follower far behind came from the log.
     fn fetched(&self, peer: NodeId, first: LogIndex, entries: usize);
     /// The consensus actor has woken up: what it is now, and what it is about to carry out.
-    fn woke(&self, status: &Status, effects: &Effects, queues: Queues);
+    fn woke(&self, now: Time, status: &Status, effects: &Effects, queues: Queues);
     /// The log writer is about to write these.
     fn writing(&self, appends: &[Append]);
     /// The log writer was told by the log what is durable.

@@ -166,7 +166,7 @@ impl Consensus {
                 appends: self.unwritten.len(),
                 inputs: taken,
             };
-            observer.woke(&self.core.status(), &effects, queues);
+            observer.woke(now, &self.core.status(), &effects, queues);
         }
         self.carry_out(effects, now);
         self.publish();
@@ -202,7 +202,7 @@ impl Consensus {
             Input::Completed(completion) => self.core.log_completed(now, completion),
             Input::Peer { from, message } => {
                 if let Some(observer) = &self.context.observer {
-                    observer.received(from, &message);
+                    observer.received(now, from, &message);
                 }
                 self.core.step(now, from, message);
             }

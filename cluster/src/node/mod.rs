@@ -398,7 +398,8 @@ fn open(env: &Env, settings: &Settings, seed: u64) -> Result<Opened, NodeError> 
         );
     }
     if let Some(observer) = &env.observer {
-        observer.started(&recovered.restored, recovered.torn.is_some());
+        let now = env.clock.now();
+        observer.started(now, &recovered.restored, recovered.torn.is_some());
     }
     Ok(Opened {
         identity,

@@ -2,7 +2,9 @@
 
 mod acknowledged_is_durable;
 mod answers_are_the_logs;
+mod asks_before_it_stands;
 mod bounded_queues;
+mod check_quorum;
 mod commit_is_durable;
 mod deadlines;
 mod digests_agree;
@@ -12,11 +14,13 @@ mod fresh_reads;
 mod inbox_order;
 mod leader_append_only;
 mod leader_completeness;
+mod lease_means_leader;
 mod log_matching;
 mod monotonic_reads;
 mod never_back;
 mod one_leader;
 mod one_vote;
+mod promises_kept;
 mod reads_are_prefixes;
 mod real_time_order;
 mod refused_never_appears;
@@ -33,6 +37,8 @@ use telegraft_cluster::raft::{
     Effects, Entry, LogIndex, Message, NodeId, ReadContext, ReadMode, Restored, Status,
 };
 
+use telegraft_cluster::time::Time;
+
 use crate::facts::{Facts, Wake};
 use crate::operation::Operation;
 
@@ -41,6 +47,8 @@ use crate::operation::Operation;
 pub enum Event<'a> {
     /// A node has opened its log.
     Started {
+        /// What its clock shows.
+        now: Time,
         /// What the log gave back.
         restored: &'a Restored,
         /// Whether a torn batch was cut.
@@ -50,6 +58,8 @@ pub enum Event<'a> {
     Ended,
     /// A message is taken in.
     Received {
+        /// What the node's clock shows.
+        now: Time,
         /// The sender.
         from: NodeId,
         /// What it says.
@@ -69,6 +79,8 @@ pub enum Event<'a> {
     },
     /// The consensus actor has woken up.
     Woke {
+        /// What the node's clock shows.
+        now: Time,
         /// What it is.
         status: &'a Status,
         /// What it is about to do.
@@ -138,6 +150,10 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(reads_are_prefixes::ReadsArePrefixes),
         Box::new(expired_never_applied::ExpiredNeverApplied::default()),
         Box::new(refused_never_appears::RefusedNeverAppears::default()),
+        Box::new(promises_kept::PromisesKept::default()),
+        Box::new(asks_before_it_stands::AsksBeforeItStands::default()),
+        Box::new(check_quorum::CheckQuorum::default()),
+        Box::new(lease_means_leader::LeaseMeansLeader::default()),
         Box::new(deadlines::Deadlines),
         Box::new(steady_terms::SteadyTerms::default()),
         Box::new(bounded_queues::BoundedQueues),
