@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use rand::RngExt;
-use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
