@@ -1,6 +1,7 @@
 //! Histories of operations.
 
 mod error;
+pub mod export;
 mod line;
 mod memory;
 mod op;

@@ -33,6 +33,7 @@ pub(crate) struct Read {
     /// The last sequence number that it shows, or the one after which it found nothing.
     pub(crate) last: u64,
     pub(crate) applied_index: u64,
+    pub(crate) min_index: u64,
 }
 
 impl Read {
@@ -51,6 +52,9 @@ impl Read {
 #[derive(Clone, Debug)]
 pub(crate) struct Inbox {
     pub(crate) completed: usize,
+    pub(crate) user: u64,
+    pub(crate) after: u64,
+    pub(crate) limit: u32,
     pub(crate) length: usize,
 }
 
@@ -122,7 +126,7 @@ impl Facts {
                     limit,
                     consistency,
                     replica,
-                    ..
+                    min_index,
                 },
                 Completion::Read {
                     values,
@@ -140,9 +144,18 @@ impl Facts {
                 length: values.len(),
                 last: values.last().map_or(*after, |(seq, _)| *seq),
                 applied_index: *applied_index,
+                min_index: *min_index,
             }),
-            (Op::Inbox { .. }, Completion::Inbox { values, .. }) => self.inboxes.push(Inbox {
+            (
+                Op::Inbox {
+                    user, after, limit, ..
+                },
+                Completion::Inbox { values, .. },
+            ) => self.inboxes.push(Inbox {
                 completed,
+                user: *user,
+                after: *after,
+                limit: *limit,
                 length: values.len(),
             }),
             _ => {}

@@ -1,11 +1,29 @@
-#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+//! The judges of the checker.
+//!
+//! The checker decides whether a cluster kept its promises, so it is itself checked:
+//! - [`compare`]: thousands of small random histories, on which its verdict must be that of two
+//!   independent checkers of linearizability;
+//! - [`elle`]: the same histories, exported, before a checker of transactions;
+//! - [`mutations`]: large good histories with one thing in each made untrue;
+//! - [`scale`]: what a check costs.
+//!
+//! `TELEGRAFT_HISTORIES=100000 cargo test -p telegraft-history --test judges` draws more.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a failed expectation is a failed test; the histories are small"
+)]
 
 mod breaks;
 mod case;
 mod compare;
+mod elle;
+mod facts;
 mod generate;
 mod indexes;
+mod mutations;
 mod porcupine;
+mod scale;
 mod stateright;
 mod story;
 mod world;
@@ -13,33 +31,7 @@ mod world;
 /// How many small histories each judge gets.
 fn histories() -> usize {
     let asked = std::env::var("TELEGRAFT_HISTORIES").ok();
-    asked.map_or(2_500, |count| count.parse().expect("a number of histories"))
-}
-
-#[test]
-fn tmp_judges_agree() {
-    use std::collections::BTreeMap;
-    let mut c: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
-    let (mut tp, mut ts) = (std::time::Duration::ZERO, std::time::Duration::ZERO);
-    for (seed, (kind, case)) in (0..)
-        .filter_map(|s| Some((s, compare::made(s)?)))
-        .take(histories())
-    {
-        let t = std::time::Instant::now();
-        let p = porcupine::linearizable(&case);
-        tp += t.elapsed();
-        let t = std::time::Instant::now();
-        let s = stateright::linearizable(&case);
-        ts += t.elapsed();
-        if t.elapsed().as_millis() > 300 {
-            println!("{seed} slow {:?}", t.elapsed());
-        }
-        assert_eq!(p, s, "{seed} {kind} {case:#?}");
-        let e = c.entry(kind).or_default();
-        e.0 += 1;
-        e.1 += u32::from(!p);
-    }
-    println!("{c:?} {tp:?} {ts:?}");
-    let s = world::good(1, world::Size::drawn(1, 3000));
-    println!("{} lines {} log", s.lines.len(), s.log.len());
+    asked.map_or(2_500, |count| {
+        count.parse().expect("TELEGRAFT_HISTORIES is a number")
+    })
 }

@@ -1,5 +1,7 @@
 //! A large history as its lines, which mutations change one by one, beside what really happened.
 
+use std::collections::BTreeMap;
+
 use telegraft_history::{Completion, History, Op, Verdict};
 
 /// A message where it stands in the log.
@@ -43,14 +45,33 @@ pub(crate) enum Line {
 pub(crate) struct Story {
     pub(crate) lines: Vec<Line>,
     pub(crate) log: Vec<Message>,
+    /// The places of each room's messages in it.
+    pub(crate) rooms: BTreeMap<u64, Vec<usize>>,
 }
 
 impl Story {
+    /// Puts a message at the end of its room and of the log, and tells its seq.
+    pub(crate) fn append(&mut self, room: u64, log_index: u64, id: String) -> u64 {
+        let places = self.rooms.entry(room).or_default();
+        places.push(self.log.len());
+        let seq = places.len() as u64;
+        self.log.push(Message {
+            log_index,
+            room,
+            seq,
+            id,
+        });
+        seq
+    }
+
     /// A page of a room as it stood at a log index.
     pub(crate) fn page(&self, room: u64, after: u64, limit: u32, at: u64) -> Vec<(u64, String)> {
-        let applied = &self.log[..self.log.partition_point(|m| m.log_index <= at)];
-        let page = applied.iter().filter(|m| m.room == room && m.seq > after);
-        page.take(limit as usize)
+        let places = self.rooms.get(&room).map_or(&[][..], Vec::as_slice);
+        let from = places.get(after as usize..).unwrap_or_default();
+        let messages = from.iter().map(|place| &self.log[*place]);
+        let applied = messages.take_while(|m| m.log_index <= at);
+        applied
+            .take(limit as usize)
             .map(|m| (m.seq, m.id.clone()))
             .collect()
     }
@@ -73,6 +94,16 @@ impl Story {
         let last = page.last().map_or(after, |m| m.log_index);
         let values = page.iter().map(|m| (m.room, m.seq, m.id.clone())).collect();
         (values, last)
+    }
+
+    /// The rooms of a user.
+    pub(crate) fn rooms_of(&self, user: u64) -> Vec<u64> {
+        let members = self.lines.iter().filter_map(|line| match line {
+            Line::Member { room, user } => Some((*room, *user)),
+            _ => None,
+        });
+        let of_user = members.filter(|(_, member)| *member == user);
+        of_user.map(|(room, _)| room).collect()
     }
 
     /// The same history for the checker.

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use telegraft_history::{Completion, Consistency, Op};
 
-use crate::story::{Line, Message, Story};
+use crate::story::{Line, Story};
 
 /// How large a world is.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,9 @@ pub(crate) struct Size {
     pub(crate) rooms: u64,
     pub(crate) clients: u64,
     pub(crate) replicas: u64,
+    /// Whether clients now and then read a whole room, beside the reads in the end: what is
+    /// shown grows with the square of the operations then.
+    pub(crate) whole_reads: bool,
 }
 
 impl Size {
@@ -28,6 +31,7 @@ impl Size {
             rooms: rng.random_range(2..=6),
             clients: rng.random_range(6..=24),
             replicas: rng.random_range(3..=5),
+            whole_reads: true,
         }
     }
 }
@@ -70,8 +74,6 @@ struct World {
     size: Size,
     story: Story,
     last_index: u64,
-    /// How many messages each room has.
-    lengths: BTreeMap<u64, u64>,
     applied: Vec<u64>,
     clients: Vec<Client>,
     next_process: u64,
@@ -88,7 +90,6 @@ pub(crate) fn good(seed: u64, size: Size) -> Story {
         size,
         story: Story::default(),
         last_index: 0,
-        lengths: BTreeMap::new(),
         applied: vec![0; size.replicas as usize],
         clients: (0..size.clients).map(Client::new).collect(),
         next_process: size.clients,
@@ -97,7 +98,7 @@ pub(crate) fn good(seed: u64, size: Size) -> Story {
         late: Vec::new(),
     };
     for user in 0..USERS {
-        for room in world.rooms_of(user) {
+        for room in rooms_of(user, size) {
             world.story.lines.push(Line::Member { room, user });
         }
     }
@@ -106,12 +107,11 @@ pub(crate) fn good(seed: u64, size: Size) -> Story {
     world.story
 }
 
-impl World {
-    fn rooms_of(&self, user: u64) -> Vec<u64> {
-        let rooms = 0..self.size.rooms;
-        rooms.filter(|room| room % USERS != user).collect()
-    }
+fn rooms_of(user: u64, size: Size) -> impl Iterator<Item = u64> {
+    (0..size.rooms).filter(move |room| room % USERS != user)
+}
 
+impl World {
     /// One event; `false` when there is nothing left to do.
     fn step(&mut self) -> bool {
         for replica in 0..self.applied.len() {
@@ -170,16 +170,8 @@ impl World {
 
     fn append(&mut self, room: u64, id: String) -> Completion {
         self.last_index += if self.rng.random_bool(0.1) { 2 } else { 1 };
-        let seq = self.lengths.entry(room).or_default();
-        *seq += 1;
-        self.story.log.push(Message {
-            log_index: self.last_index,
-            room,
-            seq: *seq,
-            id,
-        });
         Completion::Sent {
-            seq: *seq,
+            seq: self.story.append(room, self.last_index, id),
             log_index: self.last_index,
             term: 1,
         }
@@ -235,8 +227,8 @@ impl World {
                 };
                 let limit = match self.rng.random_range(0..20) {
                     0..15 => 50,
-                    15..19 => self.rng.random_range(1..=5),
-                    _ => WHOLE,
+                    19 if self.size.whole_reads => WHOLE,
+                    _ => self.rng.random_range(1..=5),
                 };
                 let own = consistency == Consistency::Local && self.rng.random_bool(0.3);
                 Op::Read {
@@ -305,7 +297,7 @@ impl World {
     }
 
     fn inbox(&self, user: u64, after: u64, limit: u32, at: u64) -> Completion {
-        let rooms = self.rooms_of(user);
+        let rooms: Vec<u64> = rooms_of(user, self.size).collect();
         let (values, last) = self.story.inbox(&rooms, after, limit, at);
         let full = values.len() == limit as usize;
         Completion::Inbox {

@@ -74,6 +74,22 @@ pub(super) fn doubled(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> boo
     true
 }
 
+/// An inbox begins with a message from before its cursor.
+pub(super) fn before_its_cursor(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> bool {
+    let inbox = pick(&facts.inboxes, rng, |inbox| {
+        inbox.after > 0 && inbox.length > 0 && inbox.length < inbox.limit as usize
+    });
+    let Some(inbox) = inbox else { return false };
+    let rooms: Vec<u64> = story.rooms_of(inbox.user);
+    let before = pick(&facts.log, rng, |m| {
+        m.log_index <= inbox.after && rooms.contains(&m.room) && facts.acknowledged(m)
+    });
+    let Some(before) = before else { return false };
+    let again = (before.room, before.seq, before.id.clone());
+    values(story, inbox.completed).insert(0, again);
+    true
+}
+
 /// A replica's digest is another than that of the others at the same index.
 pub(super) fn digest_changed(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> bool {
     // In the end all replicas tell theirs of the last index.
@@ -86,7 +102,11 @@ pub(super) fn digest_changed(story: &mut Story, facts: &Facts, rng: &mut StdRng)
         })
         .collect();
     let chosen = rng.random_range(0..digests.len());
-    let flipped = if digests[chosen].starts_with('f') { "e" } else { "f" };
+    let flipped = if digests[chosen].starts_with('f') {
+        "e"
+    } else {
+        "f"
+    };
     digests[chosen].replace_range(0..1, flipped);
     true
 }

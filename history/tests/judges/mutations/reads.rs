@@ -245,3 +245,26 @@ pub(super) fn backwards(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> b
     *applied_index = first_unseen.log_index - 1;
     true
 }
+
+/// A page has one message more than were asked for.
+pub(super) fn page_long(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> bool {
+    let next = |r: &Read| facts.message(r.room, r.last + 1);
+    let read = pick(&facts.reads, rng, |r| {
+        !r.to_the_end() && next(r).is_some_and(|m| m.log_index <= r.applied_index)
+    });
+    let Some(read) = read else { return false };
+    let message = next(read).expect("it was picked for having one");
+    let more = (message.seq, message.id.clone());
+    page(story, read.completed).0.push(more);
+    true
+}
+
+/// A local read is asked to have applied some index, and tells that it has not.
+pub(super) fn min_index_missed(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> bool {
+    let below = |r: &Read| r.length == 0 && r.min_index > 1 && !r.fresh();
+    let Some(read) = pick(&facts.reads, rng, below) else {
+        return false;
+    };
+    *page(story, read.completed).1 = read.min_index - 1;
+    true
+}

@@ -28,7 +28,11 @@ pub(super) fn wrong_seq(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> b
         return false;
     };
     let (seq, _) = ack(story, facts.sends[&message.id].completed);
-    *seq = if *seq > 1 && rng.random() { *seq - 1 } else { *seq + 1 };
+    *seq = if *seq > 1 && rng.random() {
+        *seq - 1
+    } else {
+        *seq + 1
+    };
     true
 }
 
@@ -82,7 +86,11 @@ fn overlapping(facts: &Facts, rng: &mut StdRng) -> Option<(usize, usize)> {
     let (mut later, mut sooner) = (Vec::new(), Vec::new());
     for a in facts.log.iter().filter(|m| facts.acknowledged(m)) {
         let lower = facts.sends[&a.id];
-        for b in facts.log.iter().filter(|m| m.room == a.room && m.seq > a.seq) {
+        for b in facts
+            .log
+            .iter()
+            .filter(|m| m.room == a.room && m.seq > a.seq)
+        {
             let higher = facts.sends[&b.id];
             if higher.acknowledged
                 && higher.invoked < lower.invoked
