@@ -23,7 +23,6 @@ pub(crate) struct Send {
 pub(crate) struct Read {
     pub(crate) invoked: usize,
     pub(crate) completed: usize,
-    pub(crate) process: u64,
     pub(crate) room: u64,
     pub(crate) after: u64,
     pub(crate) limit: u32,
@@ -65,6 +64,9 @@ pub(crate) struct Facts {
     pub(crate) reads: Vec<Read>,
     pub(crate) inboxes: Vec<Inbox>,
     pub(crate) log: Vec<Message>,
+    rooms: BTreeMap<u64, Vec<usize>>,
+    /// Lines at which a replica began anew, and which one.
+    pub(crate) starts: Vec<(usize, u64)>,
     /// The first line of the reads that end the story.
     pub(crate) finals: usize,
 }
@@ -73,6 +75,7 @@ impl Facts {
     pub(crate) fn of(story: &Story) -> Self {
         let mut facts = Self {
             log: story.log.clone(),
+            rooms: story.rooms.clone(),
             finals: story.lines.len(),
             ..Self::default()
         };
@@ -88,9 +91,12 @@ impl Facts {
                     completion,
                 } => {
                     let invoked = open.remove(process).expect("it was invoked");
-                    facts.note(line, invoked, *process, op, completion);
+                    facts.note(line, invoked, op, completion);
                 }
-                Line::Member { .. } | Line::Nemesis { .. } | Line::Digest { .. } => {}
+                Line::Nemesis { replica, .. } => {
+                    facts.starts.extend(replica.map(|replica| (line, replica)));
+                }
+                Line::Member { .. } | Line::Digest { .. } => {}
             }
         }
         let last_send = facts.sends.values().map(|send| send.completed).max();
@@ -101,14 +107,7 @@ impl Facts {
         facts
     }
 
-    fn note(
-        &mut self,
-        completed: usize,
-        invoked: usize,
-        process: u64,
-        op: &Op,
-        completion: &Completion,
-    ) {
+    fn note(&mut self, completed: usize, invoked: usize, op: &Op, completion: &Completion) {
         match (op, completion) {
             (Op::Send { id, .. }, _) => {
                 let send = Send {
@@ -135,7 +134,6 @@ impl Facts {
             ) => self.reads.push(Read {
                 invoked,
                 completed,
-                process,
                 room: *room,
                 after: *after,
                 limit: *limit,
@@ -162,9 +160,17 @@ impl Facts {
         }
     }
 
+    /// Whether a replica was not started anew between two lines.
+    pub(crate) fn stayed_up(&self, replica: u64, from: usize, to: usize) -> bool {
+        let starts = self.starts.iter();
+        let mut of_it = starts.filter(|(_, started)| *started == replica);
+        !of_it.any(|(line, _)| (from..to).contains(line))
+    }
+
     /// The message at a place of a room.
     pub(crate) fn message(&self, room: u64, seq: u64) -> Option<&Message> {
-        self.log.iter().find(|m| m.room == room && m.seq == seq)
+        let place = self.rooms.get(&room)?.get(seq.checked_sub(1)? as usize)?;
+        self.log.get(*place)
     }
 
     /// The number of messages of a room in the end.

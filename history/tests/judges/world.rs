@@ -177,8 +177,7 @@ impl World {
         }
     }
 
-    /// A replica is killed and comes back: it applies its log again, from somewhere before, but
-    /// serves no read until it is where it was.
+    /// A replica is killed and comes back: it applies its log again, from somewhere before.
     fn restart(&mut self) {
         let replica = self.rng.random_range(1..=self.size.replicas);
         for f in ["kill", "start"] {
@@ -187,6 +186,8 @@ impl World {
                 replica: Some(replica),
             });
         }
+        let applied = &mut self.applied[replica as usize - 1];
+        *applied = self.rng.random_range(0..=*applied);
     }
 
     fn digest(&mut self, replica: usize) {

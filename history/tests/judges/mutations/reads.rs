@@ -221,22 +221,20 @@ pub(super) fn applied_index_stale(story: &mut Story, facts: &Facts, rng: &mut St
     true
 }
 
-/// A process reads a room of a replica, and later a shorter one of the same replica.
+/// A replica answers with a page that lacks what it showed before, and it was up all the time.
 pub(super) fn backwards(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> bool {
+    let local = |r: &Read| r.consistency == Consistency::Local;
     let earlier = |later: &Read| {
         facts.reads.iter().rfind(|r| {
-            r.process == later.process
+            local(r)
+                && (r.replica, r.room) == (later.replica, later.room)
                 && r.completed < later.invoked
-                && r.replica == later.replica
-                && r.room == later.room
-                && r.consistency == Consistency::Local
+                && facts.stayed_up(r.replica, r.invoked, later.completed)
                 && r.length >= 1
                 && r.last > later.after
         })
     };
-    let later = pick(&facts.reads, rng, |r| {
-        r.consistency == Consistency::Local && earlier(r).is_some()
-    });
+    let later = pick(&facts.reads, rng, |r| local(r) && earlier(r).is_some());
     let Some(later) = later else { return false };
     let seen = earlier(later).expect("it was picked for having one").last;
     let first_unseen = facts.message(later.room, seen).expect("it was read");
