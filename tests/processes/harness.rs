@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use telegraft_cluster::local::{FileLock, LocalCluster, LocalOptions, Replica, System};
+use telegraft_cluster::local::{FileLock, Links, LocalCluster, LocalOptions, Replica, System};
 use telegraft_cluster::log::Durability;
 use telegraft_cluster::node::Mailbox;
 use tempfile::TempDir;
@@ -124,6 +124,9 @@ pub(crate) fn options(dir: &Path, replicas: usize) -> LocalOptions {
         durability: Durability::Fsync,
         mailbox: Mailbox::Lanes,
         ready_timeout: PATIENCE,
+        links: Links::Direct,
+        disk: None,
+        segment_bytes: None,
     }
 }
 

@@ -1,7 +1,13 @@
 //! Local clusters: real processes of this program's own binary, on loopback.
 
+mod command;
+mod disks;
+mod faults;
 mod layout;
+mod links;
 mod lock;
+mod namespaces;
+mod place;
 mod ports;
 mod probe;
 mod process;
@@ -9,16 +15,21 @@ mod usage;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tokio::task::JoinSet;
 
+pub use disks::{DiskLimit, can_mount};
+pub use links::{LinkCounts, LinkCut, LinkFault, Links};
 pub use lock::FileLock;
+pub use namespaces::can_use_namespaces;
 pub use usage::{anonymous_memory_bytes, cpu_seconds};
 
-use ports::PortPair;
+use disks::SmallDisk;
+use links::FaultLinks;
+use namespaces::Network;
+use place::Place;
 use probe::{Health, Probe};
 use process::Process;
 
@@ -65,6 +76,12 @@ pub struct LocalOptions {
     pub mailbox: Mailbox,
     /// How long it may take until a leader serves.
     pub ready_timeout: Duration,
+    /// How the replicas reach each other.
+    pub links: Links,
+    /// The size of each replica's disk. Such a disk is in memory: it is gone with the cluster.
+    pub disk: Option<DiskLimit>,
+    /// The size of the replicas' log segments, in bytes; theirs by default.
+    pub segment_bytes: Option<u64>,
 }
 
 /// One process of a local cluster.
@@ -74,7 +91,7 @@ pub struct Replica {
     pub id: NodeId,
     /// Its HTTP address, as `http://127.0.0.1:8351`.
     pub url: String,
-    /// Its peer address.
+    /// Its peer address, or its proxy's.
     pub peer: String,
     /// Its process.
     pub pid: u32,
@@ -94,7 +111,10 @@ pub enum LocalError {
 #[derive(Debug)]
 pub struct LocalCluster {
     options: LocalOptions,
+    /// Dropped before what their processes live on.
     members: Vec<Member>,
+    fault_links: Option<FaultLinks>,
+    network: Option<Network>,
     probe: Probe,
 }
 
@@ -103,8 +123,9 @@ pub struct LocalCluster {
 struct Member {
     replica: Replica,
     process: Option<Process>,
-    /// Its ports are its own as long as the cluster lives, also while it is down.
-    ports: PortPair,
+    /// Dropped after the process that writes on it.
+    disk: Option<SmallDisk>,
+    place: Place,
     log: PathBuf,
 }
 
@@ -117,31 +138,42 @@ impl LocalCluster {
     /// time.
     pub async fn start(options: LocalOptions) -> Result<Self, LocalError> {
         let options = absolute(options)?;
-        let ports = match options.system {
-            System::Telegraft => {
-                layout::load_or_create(&options.data_dir, options.base_port, options.replicas)?
+        let (places, network) = place::find(&options)?;
+        let fault_links = match options.links {
+            Links::Faulty { seed } => {
+                let routes = (1..).zip(&places).map(|(id, place)| place.route(id));
+                let routes: Vec<_> = routes.collect();
+                Some(FaultLinks::start(seed, &routes).await?)
             }
-            System::Null => ports::take_pairs(options.base_port, 1)?,
+            Links::Direct | Links::Namespaces => None,
         };
-        let members = (1..)
-            .zip(ports)
-            .map(|(id, ports)| Member {
+        if options.disk.is_some() {
+            disks::remove_stale();
+        }
+        let mut members = Vec::with_capacity(places.len());
+        for (id, place) in (1..).zip(places) {
+            let data_dir = options.data_dir.join(format!("node-{id}"));
+            let disk = options.disk.map(|limit| SmallDisk::mount(&data_dir, limit));
+            members.push(Member {
                 replica: Replica {
                     id,
-                    url: format!("http://{}", ports.listen.address()),
-                    peer: ports.peer_listen.address().to_string(),
+                    url: format!("http://{}", place.listen),
+                    peer: place.peer.to_string(),
                     pid: 0,
-                    data_dir: options.data_dir.join(format!("node-{id}")),
+                    data_dir,
                 },
                 process: None,
-                ports,
+                disk: disk.transpose()?,
+                place,
                 log: options.data_dir.join(format!("node-{id}.log")),
-            })
-            .collect();
+            });
+        }
         let mut cluster = LocalCluster {
             probe: Probe::new().map_err(LocalError::Failed)?,
             options,
             members,
+            fault_links,
+            network,
         };
         for index in 0..cluster.members.len() {
             cluster.spawn(index)?;
@@ -315,7 +347,9 @@ impl LocalCluster {
     }
 
     fn spawn(&mut self, index: usize) -> Result<(), LocalError> {
-        let command = self.command(&self.members[index]);
+        let member = &self.members[index];
+        let network = self.network.as_ref();
+        let command = command::command(&self.options, &self.members, member, network);
         let member = &mut self.members[index];
         let process = Process::spawn(command, &member.log).map_err(|error| {
             LocalError::Failed(format!(
@@ -328,45 +362,6 @@ impl LocalCluster {
         member.replica.pid = process.pid();
         member.process = Some(process);
         Ok(())
-    }
-
-    fn command(&self, member: &Member) -> Command {
-        let mut command = Command::new(&self.options.binary);
-        let listen = member.ports.listen.address().to_string();
-        match self.options.system {
-            System::Null => {
-                command.args(["null", "--listen", &listen]);
-            }
-            System::Telegraft => {
-                let peers: Vec<String> = self
-                    .members
-                    .iter()
-                    .map(|member| format!("{}={}", member.replica.id, member.replica.peer))
-                    .collect();
-                let durability = match self.options.durability {
-                    Durability::Fsync => "fsync",
-                    Durability::None => "none",
-                };
-                let mailbox = match self.options.mailbox {
-                    Mailbox::Lanes => "lanes",
-                    Mailbox::Fifo => "fifo",
-                };
-                command
-                    .args(["node", "--id", &member.replica.id.to_string()])
-                    .args(["--listen", &listen])
-                    .args(["--peer-listen", &member.replica.peer])
-                    .args(["--peers", &peers.join(",")])
-                    // Counts for a directory that is empty; one that was lost is refused by
-                    // the peers.
-                    .arg("--bootstrap")
-                    .args(["--durability", durability])
-                    .args(["--mailbox", mailbox])
-                    .arg("--data-dir")
-                    .arg(&member.replica.data_dir);
-            }
-        }
-        command.arg("--exit-with-parent");
-        command
     }
 
     /// Waits until a leader serves, and a little longer for the others to know it.
