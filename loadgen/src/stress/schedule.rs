@@ -73,7 +73,7 @@ pub struct Schedule {
 }
 
 /// The kinds that a cluster of so many replicas can have: one alone has no links.
-pub fn possible(kind: FaultKind, replicas: usize) -> bool {
+pub(super) fn possible(kind: FaultKind, replicas: usize) -> bool {
     replicas > 1 || !kind.is_of_links()
 }
 
