@@ -1,7 +1,7 @@
 //! What all parts of a run tell each other while it goes on.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::findings::Findings;
@@ -19,8 +19,8 @@ pub(super) struct Board {
     pub(super) below_window: AtomicU64,
     /// Requests beyond the first of an operation.
     pub(super) retries: AtomicU64,
-    /// Disks are full, or are to be: clients send much.
-    pub(super) flood: AtomicBool,
+    /// Large messages that are still to be sent, so that a full disk is noticed.
+    pub(super) flood: AtomicU64,
     /// Who leads; 0 when nobody is known to.
     pub(super) leader: AtomicU64,
     /// Faults that go on, by their place in the schedule.
@@ -54,8 +54,12 @@ impl Board {
         lock(&self.wrong).clone()
     }
 
-    pub(super) fn floods(&self) -> bool {
-        self.flood.load(Ordering::Relaxed)
+    /// Takes one of the large messages that are to be sent, if there is one.
+    pub(super) fn take_large(&self) -> bool {
+        let one_less = |left: u64| left.checked_sub(1);
+        self.flood
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+            .is_ok()
     }
 }
 

@@ -52,6 +52,11 @@ const STORM: Limits = Limits {
     operation: Duration::from_secs(4),
     attempt: Duration::from_millis(25),
 };
+/// A write that is given up before an election is over.
+const IMPATIENT: Limits = Limits {
+    operation: Duration::from_millis(250),
+    attempt: Duration::from_millis(250),
+};
 /// A read: another replica is as good.
 const READ: Limits = Limits {
     operation: Duration::from_secs(3),
@@ -70,6 +75,8 @@ enum How {
     Keyed,
     /// The same, impatiently.
     Storm,
+    /// With a key, and given up soon: its outcome is often unknown.
+    Impatient,
     /// Without a key, once.
     Unkeyed,
     /// With a key below the session's window, that was never used: it must be refused.
@@ -135,7 +142,7 @@ impl Client {
                 return;
             }
             match self.draws.below(100) {
-                _ if self.world.board.floods() && self.draws.below(2) == 0 => self.fill().await,
+                0..50 if self.world.board.take_large() => self.fill().await,
                 0..45 => self.send().await,
                 45..80 => self.read().await,
                 _ => self.inbox().await,
@@ -160,7 +167,8 @@ impl Client {
             (Some(sequence), _) => How::Below(sequence),
             (None, 0..10) => How::Unkeyed,
             (None, 10..22) => How::Storm,
-            (None, 22..25) => {
+            (None, 22..30) => How::Impatient,
+            (None, 30..33) => {
                 // The next write moves the window past this one.
                 self.passed_by = Some(self.sequence);
                 self.sequence += SESSION_WINDOW + 1;
@@ -212,7 +220,7 @@ impl Client {
             key: match how {
                 How::Unkeyed => None,
                 How::Below(sequence) => Some(key(self.session, sequence)),
-                How::Keyed | How::Storm => {
+                How::Keyed | How::Storm | How::Impatient => {
                     self.sequence += 1;
                     Some(key(self.session, self.sequence - 1))
                 }
@@ -221,6 +229,7 @@ impl Client {
         self.caller.limits = match how {
             How::Keyed | How::Below(_) => WRITE,
             How::Storm => STORM,
+            How::Impatient => IMPATIENT,
             How::Unkeyed => ONCE,
         };
         let (mut tries, began) = (Tries::default(), Instant::now());

@@ -96,7 +96,7 @@ impl FaultKind {
             FaultKind::Kill => (800, 4_000),
             FaultKind::Pause => (1_500, 4_000),
             FaultKind::Restart => (1_000, 1_000),
-            FaultKind::DiskFull => (8_000, 10_000),
+            FaultKind::DiskFull => (5_000, 8_000),
             _ => (1_500, 6_000),
         };
         (

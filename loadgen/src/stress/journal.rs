@@ -5,11 +5,11 @@
 //! written before the request leaves, its end after the answer is there.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use telegraft_history::{Completion, Op, Writer};
 
@@ -17,6 +17,8 @@ use crate::engine::Stop;
 
 /// What is written at once, in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
+/// How long a line may wait for more: what a crash of this process costs.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The history's file.
 #[derive(Debug)]
@@ -30,18 +32,45 @@ pub(super) struct Journal {
 
 #[derive(Debug)]
 struct Lines {
-    writer: Writer<BufWriter<File>>,
+    /// None once it is finished, or has failed.
+    writer: Option<Writer<Buffer>>,
     failed: Option<io::Error>,
+}
+
+/// Gathers lines, but not for long.
+#[derive(Debug)]
+struct Buffer {
+    file: BufWriter<File>,
+    flushed: Instant,
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        if self.flushed.elapsed() >= LONGEST_WAIT {
+            self.flush()?;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.flushed = Instant::now();
+        self.file.flush()
+    }
 }
 
 impl Journal {
     /// Begins one.
     pub(super) fn create(path: &Path, stop: Stop) -> io::Result<Self> {
-        let file = BufWriter::with_capacity(BUFFER_BYTES, File::create_new(path)?);
+        let began = Instant::now();
+        let buffer = Buffer {
+            file: BufWriter::with_capacity(BUFFER_BYTES, File::create_new(path)?),
+            flushed: began,
+        };
         Ok(Journal {
-            began: Instant::now(),
+            began,
             file: Mutex::new(Lines {
-                writer: Writer::new(file),
+                writer: Some(Writer::new(buffer)),
                 failed: None,
             }),
             processes: AtomicU64::new(0),
@@ -79,22 +108,18 @@ impl Journal {
         self.write(|writer, now| writer.digest(now, replica, index, digest));
     }
 
-    /// Hands what is buffered to the system, so that no crash of this process costs more than a
-    /// second of it.
-    pub(super) fn flush(&self) {
-        self.write(|writer, _| writer.get_mut().flush());
-    }
-
-    /// Everything is on the disk.
+    /// Everything is on the disk, and nothing more is written.
     ///
     /// # Errors
     /// The first that there was.
     pub(super) fn finish(&self) -> io::Result<()> {
-        self.flush();
         let mut lines = self.lines();
-        match lines.failed.take() {
-            Some(error) => Err(error),
-            None => lines.writer.get_mut().get_ref().sync_all(),
+        if let Some(error) = lines.failed.take() {
+            return Err(error);
+        }
+        match lines.writer.take() {
+            Some(writer) => writer.finish()?.file.get_ref().sync_all(),
+            None => Ok(()),
         }
     }
 
@@ -102,14 +127,15 @@ impl Journal {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, line: impl FnOnce(&mut Writer<BufWriter<File>>, u64) -> io::Result<()>) {
+    fn write(&self, line: impl FnOnce(&mut Writer<Buffer>, u64) -> io::Result<()>) {
         let mut lines = self.lines();
-        if lines.failed.is_some() {
-            return;
-        }
         let now = u64::try_from(self.began.elapsed().as_nanos()).expect("runs are bounded");
-        if let Err(error) = line(&mut lines.writer, now) {
+        let Some(writer) = &mut lines.writer else {
+            return;
+        };
+        if let Err(error) = line(writer, now) {
             lines.failed = Some(error);
+            lines.writer = None;
             self.stop.stop();
         }
     }

@@ -15,6 +15,7 @@ use super::board::Board;
 use super::fault::{Action, FaultKind, Whom};
 use super::journal::Journal;
 use super::lookout::{Lookout, leader, seconds_since};
+use super::plan::FLOOD;
 use super::schedule::{Fault, Schedule};
 use super::tally::Tallies;
 use super::targets::{Choice, Link, links_text, together};
@@ -237,7 +238,7 @@ impl Nemesis<'_> {
                     told("fill the disk", self.cluster.fill_disk(*id))?;
                     self.state.full.insert(*id);
                 }
-                self.board.flood.store(true, Ordering::Relaxed);
+                self.board.flood.store(FLOOD, Ordering::Relaxed);
             }
             _ => {}
         }
@@ -283,8 +284,9 @@ impl Nemesis<'_> {
                 self.told(end, *id, "");
             }
         }
-        let disks_are_full = !self.state.full.is_empty();
-        self.board.flood.store(disks_are_full, Ordering::Relaxed);
+        if self.state.full.is_empty() {
+            self.board.flood.store(0, Ordering::Relaxed);
+        }
         self.set_links()?;
         if kind.is_of_links() {
             self.told(end, 0, &going.action.to_string());

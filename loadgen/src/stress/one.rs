@@ -295,7 +295,7 @@ async fn load(
         over.clone(),
     );
     let showing = progress.show(Arc::clone(&board), window.from, window.to, over.clone());
-    let passing = pass_seconds(&recorder, journal, seconds, over.clone());
+    let passing = pass_seconds(&recorder, seconds, over.clone());
     let collecting = collector.run(passed, |_| {});
     let ((mut failures, ended), leaders, (), (), collected) =
         tokio::join!(faults, watching, showing, passing, collecting);

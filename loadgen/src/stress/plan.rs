@@ -7,6 +7,7 @@ use rand::rngs::SysRng;
 use telegraft_cluster::local::{DiskLimit, Links, can_mount, can_use_namespaces};
 use telegraft_cluster::node::Mailbox;
 
+use super::client::BALLAST_BYTES;
 use super::fault::FaultKind;
 use super::schedule::{Request, Schedule, possible};
 use super::{Job, StressError};
@@ -19,8 +20,11 @@ pub(super) const SEGMENT_BYTES: u64 = 2 << 20;
 const DISK_BASE: u64 = 32 << 20;
 /// What a client writes in a second to each replica, in bytes, and as much again.
 const DISK_PER_CLIENT: u64 = 8 << 10;
-/// What is written to notice that a disk is full, in bytes, and as much again.
-const DISK_PER_FAULT: u64 = 8 * SEGMENT_BYTES;
+/// Large messages that are sent to notice that a disk is full: more than the two segments that a
+/// replica has allocated ahead.
+pub(super) const FLOOD: u64 = 6 * SEGMENT_BYTES / BALLAST_BYTES as u64;
+/// What is written for that, in bytes, and as much again.
+const DISK_PER_FAULT: u64 = 12 * SEGMENT_BYTES;
 
 /// A run.
 #[derive(Clone, Debug)]

@@ -9,7 +9,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::config;
-use super::journal::Journal;
 use super::plan::Plan;
 use crate::collect::{self, Collected};
 use crate::engine::Stop;
@@ -21,10 +20,9 @@ use crate::run::all;
 /// What clients do.
 pub(super) const KINDS: [Kind; 3] = [Kind::Send, Kind::Read, Kind::Inbox];
 
-/// Hands the seconds that are over on, and the history to the system, until `stop`.
+/// Hands the seconds that are over on, until `stop`.
 pub(super) async fn pass_seconds(
     recorder: &Mutex<Recorder>,
-    journal: &Journal,
     seconds: mpsc::Sender<Second>,
     stop: Stop,
 ) {
@@ -46,7 +44,6 @@ pub(super) async fn pass_seconds(
             }
             passed.extend(std::iter::from_fn(|| recorder.take_over()));
         }
-        journal.flush();
         for second in passed {
             // Who collects them has ended only if files cannot be written, and says so.
             let _ = seconds.send(second).await;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use telegraft_history::Kind;
+
 use super::verdict::{Judgement, StressVerdict};
 
 /// Reasons that are printed; `verdict.json` has more.
@@ -16,6 +18,14 @@ pub(super) fn text(verdict: &StressVerdict, directory: &Path) -> String {
         lines.push(format!("  and {} more", more + 1));
     }
     lines.push(String::new());
+    history(&verdict.check, &mut lines);
+    lines.push(field(
+        "Retries",
+        &format!(
+            "{}; {} writes below their session's window, refused as they must be",
+            verdict.retries, verdict.refused_below_window
+        ),
+    ));
     let faults = verdict.faults.iter().map(|(kind, tally)| {
         let of = match tally.scheduled {
             scheduled if scheduled == tally.happened => String::new(),
@@ -51,6 +61,49 @@ pub(super) fn text(verdict: &StressVerdict, directory: &Path) -> String {
     lines.push(field("Again", &verdict.command));
     lines.push(field("Results", &directory.display().to_string()));
     lines.join("\n")
+}
+
+/// What the history says.
+fn history(check: &telegraft_history::Verdict, lines: &mut Vec<String>) {
+    for kind in [Kind::Send, Kind::Read, Kind::Inbox] {
+        let of = check.operations.iter().filter(|of| of.kind == kind);
+        let (ok, failed, unknown) = of.fold((0, 0, 0), |sum, of| {
+            (sum.0 + of.ok, sum.1 + of.failed, sum.2 + of.unknown)
+        });
+        let name = match kind {
+            Kind::Send => "Sends",
+            Kind::Read => "Reads",
+            Kind::Inbox => "Inboxes",
+        };
+        let unknown = match (kind, unknown) {
+            (Kind::Send, unknown) if unknown > 0 => {
+                let there = check.unknown_appeared;
+                format!(", {unknown} unknown ({there} of them happened)")
+            }
+            _ => String::new(),
+        };
+        lines.push(field(name, &format!("{ok} ok, {failed} failed{unknown}")));
+    }
+    let outage = check.longest_outage_ns as f64 / 1e9;
+    lines.push(field(
+        "Outage",
+        &format!("{outage:.2} s at most without a successful send"),
+    ));
+    let stale = &check.staleness;
+    if stale.reads > 0 {
+        let (ms, entries) = (&stale.milliseconds, &stale.log_entries);
+        lines.push(field(
+            "Staleness",
+            &format!(
+                "of {} local reads: {} / {} / {} ms, {} / {} / {} entries (p50 / p99 / max)",
+                stale.reads, ms.p50, ms.p99, ms.max, entries.p50, entries.p99, entries.max
+            ),
+        ));
+    }
+    lines.push(field(
+        "Digests",
+        &format!("{} compared, in the run and after it", check.digests_compared),
+    ));
 }
 
 fn field(name: &str, text: &str) -> String {
