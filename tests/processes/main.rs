@@ -21,4 +21,5 @@ mod report;
 mod resume;
 mod runs;
 mod shards;
+mod stress;
 mod sync_fails;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use telegraft_cluster::local::LinkCounts;
+use telegraft_history::CheckOptions;
 
 use super::board::Board;
 use super::config;
@@ -241,7 +242,9 @@ impl StressVerdict {
 /// It cannot be read.
 pub(super) async fn check(path: &Path) -> Result<telegraft_history::Verdict, StressError> {
     let path = path.to_owned();
-    let checked = tokio::task::spawn_blocking(move || telegraft_history::check_file(&path));
+    let checked = tokio::task::spawn_blocking(move || {
+        telegraft_history::check_file(&path, &CheckOptions::default())
+    });
     let checked = checked.await;
     let checked = checked.map_err(|error| StressError::Failed(format!("the check: {error}")))?;
     checked.map_err(|error| StressError::Failed(error.to_string()))
