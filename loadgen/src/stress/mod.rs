@@ -10,6 +10,7 @@
 //! | `nemesis.rs`, `targets.rs`, `tally.rs` | faults carried out, on whom, and whether they had an effect |
 //! | `lookout.rs` | who leads, and whether the replicas' digests agree |
 //! | `journal.rs` | the history, as it is written |
+//! | `keep.rs` | the replicas' data, where it would be gone |
 //! | `settle.rs` | after the faults: all is well again, and everything is read |
 //! | `verdict.rs`, `rows.rs`, `summary.rs` | `verdict.json`, rows, and what is printed |
 //! | `board.rs`, `progress.rs` | what all parts tell each other, and the terminal |
@@ -19,6 +20,7 @@ mod client;
 mod config;
 mod fault;
 mod journal;
+mod keep;
 mod lookout;
 mod nemesis;
 mod one;

@@ -16,7 +16,7 @@ use super::fault::{Action, FaultKind, Whom};
 use super::journal::Journal;
 use super::lookout::{Lookout, leader, seconds_since};
 use super::plan::FLOOD;
-use super::schedule::{Fault, Schedule};
+use super::schedule::{Fault, Schedule, fits};
 use super::tally::Tallies;
 use super::targets::{Choice, Link, links_text, together};
 use crate::bench::steer::Usage;
@@ -32,6 +32,8 @@ const FIND_LEADER: Duration = Duration::from_millis(1_500);
 const STOP: Duration = Duration::from_secs(3);
 /// How much longer a fault goes on that is its kind's first and has had no effect yet.
 const EXTENSION: Duration = Duration::from_secs(6);
+/// Replicas that die by themselves, until the run is given up: one that cannot start dies for ever.
+const MAX_DEATHS: usize = 10;
 /// What a replica says when its disk is full.
 const DISK_FULL: &str = "the log's disk is full";
 
@@ -75,6 +77,8 @@ pub(super) struct State {
 #[derive(Debug)]
 struct Going {
     action: Action,
+    /// When it is to end.
+    until: Instant,
     hit: Vec<NodeId>,
     links: BTreeMap<Link, LinkFault>,
     before: LinkCounts,
@@ -96,20 +100,21 @@ impl Nemesis<'_> {
     /// # Errors
     /// When a fault cannot be carried out.
     pub(super) async fn carry_out(&mut self, schedule: &Schedule) -> Result<(), String> {
-        let mut turns = Vec::new();
-        for (nth, fault) in schedule.faults.iter().enumerate() {
-            turns.push((fault.at, Turn::Begins(nth)));
-            turns.push((fault.ends(), Turn::Ends(nth)));
+        for fault in &schedule.faults {
             let kind = fault.action.kind();
             self.state.tallies.entry(kind).or_default().scheduled += 1;
         }
-        turns.sort_unstable();
-        for (at, turn) in turns {
-            if !self.reached(self.from + at).await? {
+        let over = self.from + schedule.duration;
+        let mut begun = 0;
+        while let Some((moment, turn)) = self.next(schedule, begun) {
+            if !self.reached(moment.min(over)).await? {
                 return Ok(());
             }
             match turn {
-                Turn::Begins(nth) => self.begin(nth, &schedule.faults[nth]).await?,
+                Turn::Begins(nth) => {
+                    begun += 1;
+                    self.begin(nth, &schedule.faults[nth]).await?;
+                }
                 Turn::Ends(nth) => {
                     self.wait_for_effect(nth).await?;
                     self.end(nth).await?;
@@ -118,6 +123,27 @@ impl Nemesis<'_> {
         }
         self.reached(self.from + schedule.duration).await?;
         Ok(())
+    }
+
+    /// What comes next, and when. A fault that began late lasts as long as it should all the same,
+    /// and the next one waits where it would be too much beside it.
+    fn next(&self, schedule: &Schedule, begun: usize) -> Option<(Instant, Turn)> {
+        let going = &self.state.going;
+        let ends = going.iter().map(|(nth, going)| (going.until, Turn::Ends(*nth)));
+        let ends = ends.min();
+        let begins = schedule.faults.get(begun).map(|fault| {
+            let moment = self.from + fault.at;
+            (moment, Turn::Begins(begun), fault.action)
+        });
+        let Some((moment, turn, action)) = begins else {
+            return ends;
+        };
+        let beside = going.values().map(|going| &going.action);
+        let fits = fits(beside, &action, self.cluster.replicas().len());
+        match ends {
+            Some(end) if !fits || end.0 <= moment => Some(end),
+            _ => Some((moment, turn)),
+        }
     }
 
     /// Ends everything that goes on.
@@ -160,6 +186,9 @@ impl Nemesis<'_> {
             self.journal.nemesis("died", Some(id), "by itself");
             self.event("died", id, "by itself");
             self.state.deaths.push(words);
+            if self.state.deaths.len() >= MAX_DEATHS {
+                return Err(format!("replicas died {MAX_DEATHS} times by themselves"));
+            }
             self.state.paused.remove(&id);
             told("start again", self.cluster.restart(id).await)?;
             self.journal.nemesis("start", Some(id), "");
@@ -197,6 +226,7 @@ impl Nemesis<'_> {
         let logs = hit.iter().map(|id| (*id, self.log_bytes(*id))).collect();
         let mut going = Going {
             action,
+            until: Instant::now() + fault.lasts,
             hit,
             links,
             before: self.cluster.link_counts(),

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::board::Board;
 use super::client::Client;
 use super::journal::Journal;
+use super::keep::keep;
 use super::lookout::{Lookout, watch};
 use super::nemesis::{Nemesis, State};
 use super::plan::{Plan, SEGMENT_BYTES};
@@ -103,10 +104,23 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
     journal.finish().map_err(|error| {
         StressError::Failed(format!("cannot write {}: {error}", place.history.display()))
     })?;
+    let checked = match verdict::check(&place.history).await {
+        Ok(checked) => checked,
+        Err(error) => {
+            let _ = cluster.stop().await;
+            return Err(error);
+        }
+    };
+    let wrong = !loaded.board.wrong().is_empty() || !loaded.state.deaths.is_empty();
+    let explains = !checked.is_consistent() || wrong || !loaded.failures.is_empty();
+    if explains && plan.disk().is_some() {
+        if let Err(error) = keep(&place.data_dir, plan.job.replicas) {
+            loaded.failures.push(format!("the replicas' data is not kept: {error}"));
+        }
+    }
     if let Err(error) = cluster.stop().await {
         loaded.failures.push(format!("stopping: {error}"));
     }
-    let checked = verdict::check(&place.history).await?;
     let facts = Facts {
         plan: &plan,
         run_id: &place.run_id,

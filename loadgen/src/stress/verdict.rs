@@ -39,6 +39,18 @@ pub enum Judgement {
     Consistent,
 }
 
+impl Judgement {
+    fn of(violated: bool, interrupted: bool, failed: bool, inconclusive: bool) -> Judgement {
+        match (violated, interrupted, failed, inconclusive) {
+            (true, ..) => Judgement::Violated,
+            (_, true, ..) => Judgement::Interrupted,
+            (_, _, true, _) => Judgement::Failed,
+            (_, _, _, true) => Judgement::Inconclusive,
+            _ => Judgement::Consistent,
+        }
+    }
+}
+
 /// What the links between replicas did, over the run. All zeros with network namespaces, where
 /// nobody counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,18 +166,12 @@ impl Facts<'_> {
             true => Vec::new(),
             false => missing(&self.state.tallies),
         };
-        let failed = !self.failures.is_empty() || !self.state.deaths.is_empty();
-        let judgement = if !check.is_consistent() || !wrong.is_empty() {
-            Judgement::Violated
-        } else if self.interrupted {
-            Judgement::Interrupted
-        } else if failed {
-            Judgement::Failed
-        } else if !never.is_empty() {
-            Judgement::Inconclusive
-        } else {
-            Judgement::Consistent
-        };
+        let judgement = Judgement::of(
+            !check.is_consistent() || !wrong.is_empty(),
+            self.interrupted,
+            !self.failures.is_empty() || !self.state.deaths.is_empty(),
+            !never.is_empty(),
+        );
         let violations = check.violations.iter();
         let violations = violations.map(|found| format!("{}: {}", found.rule, found.text));
         let never = never.iter().map(|kind: &FaultKind| {
@@ -269,4 +275,19 @@ pub(super) fn write(
         let _ = (history, nth, violation);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_worst_counts() {
+        let of = Judgement::of;
+        assert_eq!(of(false, false, false, false), Judgement::Consistent);
+        assert_eq!(of(false, false, false, true), Judgement::Inconclusive);
+        assert_eq!(of(false, false, true, true), Judgement::Failed);
+        assert_eq!(of(false, true, true, true), Judgement::Interrupted);
+        assert_eq!(of(true, true, true, true), Judgement::Violated);
+    }
 }
