@@ -30,6 +30,9 @@ const FIND_LEADER: Duration = Duration::from_millis(1_500);
 /// How long a replica has to stop after SIGTERM; then it is killed, so that the other faults
 /// keep their times.
 const STOP: Duration = Duration::from_secs(3);
+/// From a replica's end to its new start, at least: what the old process has answered is in the
+/// history by then, before anything that the new one answers.
+const LAST_ANSWERS: Duration = Duration::from_millis(300);
 /// How much longer a fault goes on that is its kind's first and has had no effect yet.
 const EXTENSION: Duration = Duration::from_secs(6);
 /// Replicas that die by themselves, until the run is given up: one that cannot start dies for ever.
@@ -277,7 +280,7 @@ impl Nemesis<'_> {
         self.set_links()
     }
 
-    /// SIGTERM, and started again at once when it has ended.
+    /// SIGTERM, and started again when it has ended.
     async fn restart(&mut self, id: NodeId) -> Result<(), String> {
         match timeout(STOP, self.cluster.terminate(id)).await {
             Ok(Ok(())) => {}
@@ -285,9 +288,9 @@ impl Nemesis<'_> {
             // It was killed when its end was not waited for any longer.
             Err(_) => self.told("kill", id, "it did not stop in time"),
         }
-        told("start again", self.cluster.restart(id).await)?;
+        sleep(LAST_ANSWERS).await;
         self.told("start", id, "");
-        Ok(())
+        told("start again", self.cluster.restart(id).await)
     }
 
     async fn end(&mut self, nth: usize) -> Result<(), String> {
@@ -301,8 +304,9 @@ impl Nemesis<'_> {
         let end = kind.end_name();
         for id in &going.hit {
             if self.state.down.remove(id) {
-                told("start again", self.cluster.restart(*id).await)?;
+                // First told: before it nobody answers, and after it one who may know less.
                 self.told(end, *id, "");
+                told("start again", self.cluster.restart(*id).await)?;
             }
             // One that died meanwhile was started again.
             if self.state.paused.remove(id) {

@@ -134,7 +134,7 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
         window: loaded.window,
     };
     let verdict = facts.verdict(checked);
-    verdict::write(&place.results, &place.history, &verdict)?;
+    verdict::write(&place.results, &verdict)?;
     let mut events = [loaded.state.events.as_slice(), &loaded.leaders].concat();
     events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
     place.results.append_events(&events)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use telegraft_cluster::local::LinkCounts;
-use telegraft_history::CheckOptions;
+use telegraft_history::{CheckOptions, timeline_svg};
 
 use super::board::Board;
 use super::config;
@@ -260,19 +260,17 @@ pub(super) async fn check(path: &Path) -> Result<telegraft_history::Verdict, Str
 ///
 /// # Errors
 /// When they cannot be written.
-pub(super) fn write(
-    results: &ResultDir,
-    history: &Path,
-    verdict: &StressVerdict,
-) -> Result<(), StressError> {
+pub(super) fn write(results: &ResultDir, verdict: &StressVerdict) -> Result<(), StressError> {
     let mut text = serde_json::to_string_pretty(verdict).expect("plain data has a JSON form");
     text.push('\n');
     results.write(
         &format!("verdict/{}.json", verdict.run_id),
         text.as_bytes(),
     )?;
-    for (nth, violation) in verdict.check.violations.iter().take(MAX_DRAWN).enumerate() {
-        let _ = (history, nth, violation);
+    let violations = verdict.check.violations.iter().take(MAX_DRAWN);
+    for (nth, violation) in (1..).zip(violations) {
+        let name = format!("verdict/{}.{nth}.svg", verdict.run_id);
+        results.write(&name, timeline_svg(violation).as_bytes())?;
     }
     Ok(())
 }
