@@ -5,7 +5,7 @@
 //! | `fault.rs` | kinds of faults, and whom they hit by role |
 //! | `schedule.rs` | when which fault happens: drawn from a seed |
 //! | `plan.rs`, `config.rs` | what a run is, and `suite.toml` |
-//! | `one.rs` | a run from its beginning to its verdict |
+//! | `one.rs`, `place.rs` | a run from its beginning to its verdict |
 //! | `world.rs`, `client.rs`, `pages.rs` | who talks to the cluster, and what of that is told |
 //! | `nemesis.rs`, `targets.rs`, `tally.rs` | faults carried out, on whom, and whether they had an effect |
 //! | `lookout.rs` | who leads, and whether the replicas' digests agree |
@@ -25,6 +25,7 @@ mod lookout;
 mod nemesis;
 mod one;
 mod pages;
+mod place;
 mod plan;
 mod progress;
 mod rows;

@@ -263,10 +263,7 @@ pub(super) async fn check(path: &Path) -> Result<telegraft_history::Verdict, Str
 pub(super) fn write(results: &ResultDir, verdict: &StressVerdict) -> Result<(), StressError> {
     let mut text = serde_json::to_string_pretty(verdict).expect("plain data has a JSON form");
     text.push('\n');
-    results.write(
-        &format!("verdict/{}.json", verdict.run_id),
-        text.as_bytes(),
-    )?;
+    results.write(&format!("verdict/{}.json", verdict.run_id), text.as_bytes())?;
     let violations = verdict.check.violations.iter().take(MAX_DRAWN);
     for (nth, violation) in (1..).zip(violations) {
         let name = format!("verdict/{}.{nth}.svg", verdict.run_id);

@@ -1,0 +1,1 @@
+//! The plain reader agrees with the one that reads anything.
