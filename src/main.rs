@@ -11,6 +11,7 @@ mod node;
 mod null;
 mod report;
 mod runtime;
+mod stress;
 mod tracing_setup;
 
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ Examples:
   telegraft bench                  load fresh clusters of 1, 3 and 5 replicas, and report
   telegraft load chat --target URL  load a cluster that is up, anywhere
   telegraft find-max chat          the highest rate that still meets the SLO
+  telegraft stress                 faults of all kinds, a recorded history, a verdict
   telegraft cluster --replicas 3   a cluster to play with, until Ctrl-C
   telegraft report results/DIR     the report of a result directory again
   telegraft compare A B            which differences of two directories are more than noise
@@ -45,6 +47,7 @@ enum Command {
     Bench(bench::Args),
     Load(load::Args),
     FindMax(find_max::Args),
+    Stress(stress::Args),
     Cluster(cluster::Args),
     Node(node::Args),
     Null(null::Args),
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Load(args) => load::run(args),
         Command::FindMax(args) => find_max::run(args),
+        Command::Stress(args) => stress::run(args),
         Command::Cluster(args) => cluster::run(args),
         Command::Node(args) => node::run(args),
         Command::Null(args) => null::run(args),

@@ -24,4 +24,5 @@ mod resume;
 mod runs;
 mod shards;
 mod small_disks;
+mod stress;
 mod sync_fails;
