@@ -10,9 +10,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::fault::{Action, FaultKind, Style, Whom};
-use variants::{Variant, variants};
 use crate::draw::Draws;
 use crate::values::duration_text;
+use variants::{Variant, variants};
 
 /// Before the first fault: everyone has begun.
 const LEAD: Duration = Duration::from_secs(1);
