@@ -62,9 +62,7 @@ pub(crate) async fn ask(
         }
     };
     let undisturbed = !before.1 && world.disturbances(id) == before;
-    world
-        .judge()
-        .completed(number, reply.clone(), undisturbed);
+    world.judge().completed(number, reply.clone(), undisturbed);
     reply
 }
 

@@ -117,7 +117,10 @@ async fn same_digests(world: &World, index: LogIndex) -> Result<(), String> {
     let mut digests = BTreeMap::new();
     for (id, up) in world.all_up() {
         let digest = up.node.digest(Some(index)).await;
-        digests.insert(id, digest.map_err(|refusal| format!("node {id}: {refusal:?}"))?);
+        digests.insert(
+            id,
+            digest.map_err(|refusal| format!("node {id}: {refusal:?}"))?,
+        );
     }
     let mut values = digests.values();
     let first = values.next();

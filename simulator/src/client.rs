@@ -115,7 +115,12 @@ impl Client {
         let own_room = self.number as u64;
         if own_room <= ROOMS && !self.made_room {
             let name = format!("room {own_room}");
-            let outcome = self.keyed(Write::Room { name, creator: user }).await;
+            let outcome = self
+                .keyed(Write::Room {
+                    name,
+                    creator: user,
+                })
+                .await;
             // Its name is taken when an earlier try was lost with its session.
             self.made_room = outcome.is_some();
             return;

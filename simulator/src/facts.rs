@@ -64,7 +64,8 @@ pub struct Wake {
 
 /// The term of an entry.
 fn term_at(log: &[Term], index: LogIndex) -> Option<Term> {
-    log.get(usize::try_from(index.checked_sub(1)?).ok()?).copied()
+    log.get(usize::try_from(index.checked_sub(1)?).ok()?)
+        .copied()
 }
 
 /// Puts entries at their places; what was there and after is gone.
@@ -118,7 +119,11 @@ impl Book {
     /// beginning of what was on its way.
     fn keeps(&self, found: &[Term], hard_state: HardState) -> Result<(), String> {
         let mut hard_states = vec![self.hard_state];
-        hard_states.extend(self.on_its_way.iter().filter_map(|on_way| on_way.hard_state));
+        hard_states.extend(
+            self.on_its_way
+                .iter()
+                .filter_map(|on_way| on_way.hard_state),
+        );
         if !hard_states.contains(&hard_state) {
             return Err(format!(
                 "its log gave back {hard_state:?}; possible were {hard_states:?}"
@@ -136,7 +141,12 @@ impl Book {
                 }
             }
         }
-        let common = self.disk.iter().zip(found).take_while(|(a, b)| a == b).count();
+        let common = self
+            .disk
+            .iter()
+            .zip(found)
+            .take_while(|(a, b)| a == b)
+            .count();
         Err(format!(
             "{} entries were durable, its log gave back {} of which the first {common} are those",
             self.disk.len(),

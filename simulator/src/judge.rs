@@ -106,7 +106,10 @@ impl Court {
     }
 
     fn book(&mut self, node: NodeId) -> &mut Book {
-        self.facts.nodes.get_mut(&node).expect("every node has a book")
+        self.facts
+            .nodes
+            .get_mut(&node)
+            .expect("every node has a book")
     }
 }
 
@@ -136,7 +139,9 @@ impl Judge {
 
     fn court(&self) -> MutexGuard<'_, Court> {
         // A panic while it was held is a failure of the run anyway, and told as one.
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Who looks at one life of a node.
@@ -318,7 +323,14 @@ impl Observer for Eye {
             court.fail("durable-stays".to_owned(), format!("node {node}: {why}"));
             return;
         }
-        court.judge(self.node, &Event::Started { now, restored, torn });
+        court.judge(
+            self.node,
+            &Event::Started {
+                now,
+                restored,
+                torn,
+            },
+        );
         court.trace(&[5, self.node, restored.last_index, u64::from(torn)]);
     }
 
@@ -328,9 +340,9 @@ impl Observer for Eye {
         }
     }
 
-    fn read_taken(&self, context: ReadContext, mode: ReadMode) {
+    fn read_taken(&self, now: Time, context: ReadContext, mode: ReadMode) {
         if let Some(mut court) = self.court() {
-            court.judge(self.node, &Event::ReadTaken { context, mode });
+            court.judge(self.node, &Event::ReadTaken { now, context, mode });
         }
     }
 

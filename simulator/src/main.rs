@@ -22,7 +22,11 @@ const STORY_LINES: usize = 150;
 
 /// Runs whole clusters on virtual time, network and disk, one seed after another.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "Example: telegraft-simulator --seeds 0..20000 --nodes 5")]
+#[command(
+    version,
+    about,
+    after_help = "Example: telegraft-simulator --seeds 0..20000 --nodes 5"
+)]
 struct Arguments {
     /// The seeds to run
     #[arg(long, value_parser = range, default_value = "0..1000")]
@@ -81,9 +85,9 @@ fn main() -> ExitCode {
         eprintln!("this build has no known bugs: build with --features known-bugs");
         return ExitCode::from(2);
     }
-    let threads = arguments.threads.unwrap_or_else(|| {
-        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-    });
+    let threads = arguments
+        .threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let seeds = match arguments.seed {
         Some(seed) => seed..seed + 1,
         None => arguments.seeds.clone(),

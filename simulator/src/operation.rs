@@ -41,7 +41,12 @@ impl MessageId {
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "m{}-{}", self.0 / IDS_PER_CLIENT, self.0 % IDS_PER_CLIENT)
+        write!(
+            f,
+            "m{}-{}",
+            self.0 / IDS_PER_CLIENT,
+            self.0 % IDS_PER_CLIENT
+        )
     }
 }
 
@@ -253,7 +258,10 @@ impl fmt::Display for Call {
                 consistency,
                 min_index,
             } => {
-                write!(f, "{consistency:?} read of room {room}, {limit} after {after}")?;
+                write!(
+                    f,
+                    "{consistency:?} read of room {room}, {limit} after {after}"
+                )?;
                 if *min_index > 0 {
                     write!(f, ", not before index {min_index}")?;
                 }

@@ -34,7 +34,12 @@ pub(crate) fn catch() {
 
 /// The first panic that was kept.
 pub(crate) fn first() -> Option<String> {
-    CAUGHT.with(|caught| caught.borrow().as_ref().and_then(|list| list.first().cloned()))
+    CAUGHT.with(|caught| {
+        caught
+            .borrow()
+            .as_ref()
+            .and_then(|list| list.first().cloned())
+    })
 }
 
 /// Panics of this thread are printed again; those that were kept.

@@ -118,14 +118,8 @@ impl Plan {
             window: rng.random_range(6..24),
             sessions: rng.random_range(18..32),
             idle_entries: rng.random_range(150..900),
-            latency: (
-                Duration::from_micros(50),
-                millis(rng.random_range(1..4)),
-            ),
-            write_latency: (
-                Duration::from_micros(100),
-                millis(rng.random_range(1..6)),
-            ),
+            latency: (Duration::from_micros(50), millis(rng.random_range(1..4))),
+            write_latency: (Duration::from_micros(100), millis(rng.random_range(1..6))),
             clients,
             faults,
             length: LENGTH,

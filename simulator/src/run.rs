@@ -122,8 +122,7 @@ async fn live(plan: &Plan, with_story: bool) -> Report {
         let now = judge.now();
         let enough = now >= plan.length && judge.operations() >= plan.operations;
         let idle = !clients.is_empty() && all_finished(&mut clients);
-        if judge.violation().is_some()
-            || faults.is_empty() && (enough || idle || now > MOST_LENGTH)
+        if judge.violation().is_some() || faults.is_empty() && (enough || idle || now > MOST_LENGTH)
         {
             break;
         }
@@ -175,7 +174,12 @@ fn look_back(world: &World) {
     for id in 1..=world.plan().nodes {
         let segments = world.disk(id).list(&Path::new(DATA_DIR).join("log"));
         let segments = segments.unwrap_or_default();
-        if segments.iter().filter(|name| name.ends_with(".log")).count() > 1 {
+        if segments
+            .iter()
+            .filter(|name| name.ends_with(".log"))
+            .count()
+            > 1
+        {
             judge.sometimes("segment-sealed");
         }
     }

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use telegraft_cluster::chat::{Outcome, WriteError};
 use telegraft_cluster::http::{Consistency, Refusal};
-use telegraft_cluster::raft::{
-    AppendResult, Body, NodeId, ReadContext, ReadMode, Role, Term,
-};
+use telegraft_cluster::raft::{AppendResult, Body, NodeId, ReadContext, ReadMode, Role, Term};
 
 use crate::facts::Facts;
 use crate::invariants::Event;
@@ -77,6 +75,7 @@ impl Sometimes {
             Event::ReadTaken {
                 context,
                 mode: ReadMode::Lease,
+                ..
             } => {
                 let leads = facts.nodes[&node].role == Some(Role::Leader);
                 self.lease_reads.insert((node, *context), leads);

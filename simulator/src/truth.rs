@@ -20,6 +20,9 @@ pub struct Placed {
     pub term: Term,
 }
 
+/// A message in an inbox: its log index; its room, its number there, and which it is.
+pub(crate) type InInbox = (LogIndex, (u64, u64, MessageId));
+
 /// A room.
 #[derive(Clone, Debug, Default)]
 pub struct Room {
@@ -285,7 +288,8 @@ impl Truth {
     }
 
     fn room_mut(&mut self, id: u64) -> Option<&mut Room> {
-        self.rooms.get_mut(usize::try_from(id.checked_sub(1)?).ok()?)
+        self.rooms
+            .get_mut(usize::try_from(id.checked_sub(1)?).ok()?)
     }
 
     /// The page that a replica with `applied` entries owes.
@@ -311,8 +315,10 @@ impl Truth {
         after: LogIndex,
         limit: usize,
         applied: LogIndex,
-    ) -> Option<Vec<(LogIndex, (u64, u64, MessageId))>> {
-        let (_, since) = self.users.get(usize::try_from(user.checked_sub(1)?).ok()?)?;
+    ) -> Option<Vec<InInbox>> {
+        let (_, since) = self
+            .users
+            .get(usize::try_from(user.checked_sub(1)?).ok()?)?;
         if *since > applied {
             return None;
         }
@@ -322,7 +328,10 @@ impl Truth {
                 continue;
             }
             let first = room.count_at(after);
-            let last = room.count_at(applied).max(first).min(first.saturating_add(limit));
+            let last = room
+                .count_at(applied)
+                .max(first)
+                .min(first.saturating_add(limit));
             for (placed, seq) in room.messages[first..last].iter().zip(first as u64 + 1..) {
                 found.push((placed.index, (id, seq, placed.id)));
             }

@@ -98,9 +98,7 @@ impl World {
     /// An empty world for a plan.
     pub(crate) fn new(plan: &Plan, judge: Judge) -> World {
         let members = Configuration {
-            voters: (1..=plan.nodes)
-                .map(|id| (id, address(id)))
-                .collect(),
+            voters: (1..=plan.nodes).map(|id| (id, address(id))).collect(),
             learners: BTreeMap::new(),
         };
         let network = SimNetwork::new(plan.seed, plan.latency);
@@ -159,7 +157,10 @@ impl World {
     }
 
     fn with<T>(&self, id: NodeId, act: impl FnOnce(&mut Machine) -> T) -> T {
-        act(self.machines().get_mut(&id).expect("every node has a machine"))
+        act(self
+            .machines()
+            .get_mut(&id)
+            .expect("every node has a machine"))
     }
 
     /// A node's disk.
@@ -267,7 +268,9 @@ impl World {
             limits: plan.limits(),
         };
         let listener = self.0.network.listen(id, &address(id));
-        self.0.judge.tell(|| format!("node {id} starts, life {life}"));
+        self.0
+            .judge
+            .tell(|| format!("node {id} starts, life {life}"));
         let started = node::start(env, settings, Box::new(listener)).await;
         let up = Up {
             node: match started {
@@ -363,7 +366,8 @@ impl World {
             return;
         }
         if reason.contains("corrupt") {
-            let text = format!("node {id} finds its log corrupt, and nothing flipped a bit: {reason}");
+            let text =
+                format!("node {id} finds its log corrupt, and nothing flipped a bit: {reason}");
             self.0.judge.fail("no-corruption-out-of-crashes", text);
             return;
         }
@@ -497,7 +501,12 @@ impl World {
     }
 
     /// A fault spoils links' frames, or (with none) stops doing so.
-    pub(crate) fn spoil(&self, fault: usize, links: &[(NodeId, NodeId)], faults: Option<LinkFaults>) {
+    pub(crate) fn spoil(
+        &self,
+        fault: usize,
+        links: &[(NodeId, NodeId)],
+        faults: Option<LinkFaults>,
+    ) {
         let mut all = self.links();
         for link in links {
             let frames = all.frames.entry(*link).or_default();

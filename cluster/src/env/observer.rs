@@ -31,7 +31,7 @@ pub trait Observer: Debug + Send + Sync {
     /// The consensus actor takes a peer's message in.
     fn received(&self, now: Time, from: NodeId, message: &Message);
     /// The consensus actor asks the core for a read index.
-    fn read_taken(&self, context: ReadContext, mode: ReadMode);
+    fn read_taken(&self, now: Time, context: ReadContext, mode: ReadMode);
     /// Entries for a follower far behind came from the log.
     fn fetched(&self, peer: NodeId, first: LogIndex, entries: usize);
     /// The consensus actor has woken up: what it is now, and what it is about to carry out.

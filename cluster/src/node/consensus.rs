@@ -307,7 +307,7 @@ impl Consensus {
             },
         );
         if let Some(observer) = &self.context.observer {
-            observer.read_taken(context, mode);
+            observer.read_taken(now, context, mode);
         }
         self.core.read(now, context, mode);
     }

@@ -36,13 +36,20 @@ impl Invariant for AnswersAreTheLogs {
                 "node {node} tells of session {session_id}; entry {session_id} opened none"
             );
         }
-        if let (Write::Send { room, id, .. }, Outcome::Sent { room_id, seq, index, term }) =
-            (write, outcome)
+        if let (
+            Write::Send { room, id, .. },
+            Outcome::Sent {
+                room_id,
+                seq,
+                index,
+                term,
+            },
+        ) = (write, outcome)
         {
-            let placed = facts
-                .truth
-                .room(*room)
-                .and_then(|room| room.messages.get(usize::try_from(*seq).ok()?.checked_sub(1)?));
+            let placed = facts.truth.room(*room).and_then(|room| {
+                room.messages
+                    .get(usize::try_from(*seq).ok()?.checked_sub(1)?)
+            });
             ensure!(
                 room == room_id
                     && placed.is_some_and(|placed| {

@@ -43,10 +43,12 @@ impl Invariant for AsksBeforeItStands {
                         pre_vote: true,
                         granted: true,
                     } => {
-                        if told.would_vote.0 != message.term {
+                        if told.would_vote.0 < message.term {
                             told.would_vote = (message.term, BTreeSet::new());
                         }
-                        told.would_vote.1.insert(*from);
+                        if told.would_vote.0 == message.term {
+                            told.would_vote.1.insert(*from);
+                        }
                     }
                     Body::TimeoutNow => told.wished = true,
                     Body::AppendEntries { .. } => {

@@ -56,7 +56,10 @@ impl Invariant for ExactlyOnce {
                         );
                     }
                 }
-                let mut missing = self.acknowledged.keys().filter(|id| !times.contains_key(id));
+                let mut missing = self
+                    .acknowledged
+                    .keys()
+                    .filter(|id| !times.contains_key(id));
                 if let Some(id) = missing.next() {
                     return Err(format!("{id} was acknowledged and is in no room"));
                 }

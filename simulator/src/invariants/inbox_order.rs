@@ -23,7 +23,9 @@ impl Invariant for InboxOrder {
         let (
             Call::Inbox { after, limit, .. },
             Some(Reply::Inbox {
-                messages, cursor, applied,
+                messages,
+                cursor,
+                applied,
             }),
         ) = (&operation.call, &operation.reply)
         else {
@@ -31,10 +33,10 @@ impl Invariant for InboxOrder {
         };
         let mut last = *after;
         for (room, seq, id) in messages {
-            let placed = facts
-                .truth
-                .room(*room)
-                .and_then(|room| room.messages.get(usize::try_from(*seq).ok()?.checked_sub(1)?));
+            let placed = facts.truth.room(*room).and_then(|room| {
+                room.messages
+                    .get(usize::try_from(*seq).ok()?.checked_sub(1)?)
+            });
             let index = placed.map_or(0, |placed| placed.index);
             ensure!(
                 index > last,

@@ -28,6 +28,7 @@ impl Invariant for LeaseMeansLeader {
             Event::ReadTaken {
                 context,
                 mode: ReadMode::Lease,
+                ..
             } => {
                 self.taken.insert((node, *context));
             }

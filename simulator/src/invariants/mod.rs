@@ -21,6 +21,8 @@ mod never_back;
 mod one_leader;
 mod one_vote;
 mod promises_kept;
+
+mod read_rounds;
 mod reads_are_prefixes;
 mod real_time_order;
 mod refused_never_appears;
@@ -67,6 +69,8 @@ pub enum Event<'a> {
     },
     /// A read is given to the core.
     ReadTaken {
+        /// What the core takes for the time.
+        now: Time,
         /// Its name.
         context: ReadContext,
         /// How sure it must be.
@@ -154,6 +158,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(asks_before_it_stands::AsksBeforeItStands::default()),
         Box::new(check_quorum::CheckQuorum::default()),
         Box::new(lease_means_leader::LeaseMeansLeader::default()),
+        Box::new(read_rounds::ReadRounds::default()),
         Box::new(deadlines::Deadlines),
         Box::new(steady_terms::SteadyTerms::default()),
         Box::new(bounded_queues::BoundedQueues),
