@@ -74,12 +74,12 @@ const MUTATIONS: [Mutation; 30] = [
     Mutation(
         "values swapped",
         reads::values_swapped,
-        &["order-conflict", "not-a-prefix"],
+        &["duplicate", "order-conflict", "not-a-prefix"],
     ),
     Mutation(
         "local read no prefix",
         reads::local_no_prefix,
-        &["order-conflict", "not-a-prefix"],
+        &["duplicate", "order-conflict", "not-a-prefix"],
     ),
     Mutation("message doubled", reads::message_doubled, &["duplicate"]),
     Mutation("unknown twice", reads::unknown_twice, &["duplicate"]),
