@@ -158,7 +158,8 @@ impl Places {
         let slots = &mut self.rooms[room as usize].slots;
         if at != 0 {
             let first = slots[at as usize - 1].line;
-            found.once(Rule::Duplicate, message, &[first, line], || {
+            let sent = store.sends[store.sent_by[message as usize] as usize].invoke;
+            found.once(Rule::Duplicate, message, &[sent, first, line], || {
                 format!("A message is in room {name} twice: at seq {at} and at seq {seq}.")
             });
             return false;

@@ -74,6 +74,9 @@ fn histories_are_judged_as_the_fixtures_say() {
             assert_eq!(text, anew, "{rule}");
         }
     }
-    let all: BTreeSet<String> = Rule::ALL.iter().map(|rule| rule.name().to_owned()).collect();
+    let all: BTreeSet<String> = Rule::ALL
+        .iter()
+        .map(|rule| rule.name().to_owned())
+        .collect();
     assert_eq!(rules, all, "each rule has a fixture");
 }
