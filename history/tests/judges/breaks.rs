@@ -215,15 +215,7 @@ fn appears(case: &mut Case, send: usize, rng: &mut StdRng) -> bool {
 }
 
 fn unknown_twice(case: &mut Case, rng: &mut StdRng) -> bool {
-    let unknown = one_of(case, rng, |o| {
-        matches!(
-            o.what,
-            What::Send {
-                outcome: Outcome::Unknown,
-                ..
-            }
-        )
-    });
+    let unknown = one_of(case, rng, Operation::is_unknown_send);
     let Some(send) = unknown else { return false };
     appears(case, send, rng)
 }

@@ -133,6 +133,17 @@ impl Operation {
         )
     }
 
+    /// Whether it is a send of which nobody knows what came.
+    pub(crate) fn is_unknown_send(&self) -> bool {
+        matches!(
+            self.what,
+            What::Send {
+                outcome: Outcome::Unknown,
+                ..
+            }
+        )
+    }
+
     fn op(&self) -> Op {
         match self.what {
             What::Send { id, .. } => Op::Send {

@@ -51,7 +51,34 @@ fn places(case: &Case) -> BTreeMap<(u64, u64), u64> {
             places.entry((o.room, id)).or_insert(seq);
         }
     }
+    fill(case, &mut places);
     places
+}
+
+/// A place that nobody was told of, below one that somebody was told of, has a message all the
+/// same: one whose send ended unknown. Those that were sent first fill the lowest places: if any
+/// of them can, then they can.
+fn fill(case: &Case, places: &mut BTreeMap<(u64, u64), u64>) {
+    for room in 0..case.lists.len() as u64 {
+        let of_room = || places.iter().filter(|((of, _), _)| *of == room);
+        let highest = of_room().map(|(_, seq)| *seq).max().unwrap_or_default();
+        let taken: Vec<u64> = of_room().map(|(_, seq)| *seq).collect();
+        let mut unseen: Vec<&Operation> = case
+            .operations
+            .iter()
+            .filter(|o| o.room == room && o.is_unknown_send())
+            .filter(|o| place(o, places).is_none())
+            .collect();
+        unseen.sort_by_key(|o| o.invoked);
+        let free = (1..highest).filter(|seq| !taken.contains(seq));
+        let filled: Vec<(u64, u64)> = free
+            .zip(unseen)
+            .filter_map(|(seq, o)| Some((seq, o.sent()?)))
+            .collect();
+        for (seq, id) in filled {
+            places.insert((room, id), seq);
+        }
+    }
 }
 
 fn place(o: &Operation, places: &BTreeMap<(u64, u64), u64>) -> Option<u64> {

@@ -28,10 +28,12 @@ mod stateright;
 mod story;
 mod world;
 
-/// How many small histories each judge gets.
+/// How many small histories each judge gets, unless more are asked for.
+const HISTORIES: usize = 2_500;
+
 fn histories() -> usize {
     let asked = std::env::var("TELEGRAFT_HISTORIES").ok();
-    asked.map_or(2_500, |count| {
+    asked.map_or(HISTORIES, |count| {
         count.parse().expect("TELEGRAFT_HISTORIES is a number")
     })
 }

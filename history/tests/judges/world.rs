@@ -17,8 +17,8 @@ pub(crate) struct Size {
     pub(crate) rooms: u64,
     pub(crate) clients: u64,
     pub(crate) replicas: u64,
-    /// Whether clients now and then read a whole room, beside the reads in the end: what is
-    /// shown grows with the square of the operations then.
+    /// Whether clients now and then read a whole room, beside the reads in the end (what is shown
+    /// grows with the square of the operations then), and long pages.
     pub(crate) whole_reads: bool,
 }
 
@@ -227,7 +227,8 @@ impl World {
                     _ => 0,
                 };
                 let limit = match self.rng.random_range(0..20) {
-                    0..15 => 50,
+                    0..15 if self.size.whole_reads => 50,
+                    0..15 => 10,
                     19 if self.size.whole_reads => WHOLE,
                     _ => self.rng.random_range(1..=5),
                 };
