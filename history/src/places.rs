@@ -151,7 +151,19 @@ impl Places {
         line: u32,
     ) -> bool {
         let name = store.rooms[room as usize];
+        let at = u64::from(self.seq_of[message as usize]);
+        if at == seq {
+            return true;
+        }
         let slots = &mut self.rooms[room as usize].slots;
+        if at != 0 {
+            let first = slots[at as usize - 1].line;
+            let sent = store.sends[store.sent_by[message as usize] as usize].invoke;
+            found.once(Rule::Duplicate, message, &[sent, first, line], || {
+                format!("A message is in room {name} twice: at seq {at} and at seq {seq}.")
+            });
+            return false;
+        }
         let sends = slots.len();
         let slot = usize::try_from(seq)
             .ok()
@@ -159,23 +171,12 @@ impl Places {
         let Some(slot) = slot else {
             found.once(Rule::Gap, message, &[line], || {
                 format!(
-                    "Seq {seq} of room {name} is there, but only {sends} messages were ever sent \
-                     to it: seqs count from 1 without gaps."
+                    "Seq {seq} of room {name} is there, but the history has no more than {sends} \
+                     sends to it: seqs count from 1 without gaps."
                 )
             });
             return false;
         };
-        if slot.message == message {
-            return true;
-        }
-        let at = u64::from(self.seq_of[message as usize]);
-        if at != 0 {
-            let first = self.rooms[room as usize].slots[at as usize - 1].line;
-            found.once(Rule::Duplicate, message, &[first, line], || {
-                format!("A message is in room {name} twice: at seq {at} and at seq {seq}.")
-            });
-            return false;
-        }
         if slot.message != NONE {
             let conflict = Conflict {
                 room,
