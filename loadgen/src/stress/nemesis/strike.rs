@@ -120,19 +120,23 @@ impl Nemesis<'_> {
         }
         let end = kind.end_name();
         for id in &going.hit {
-            if self.state.down.remove(id) {
-                // First told: before it nobody answers, and after it one who may know less.
-                self.told(end, *id, "");
-                told("start again", self.cluster.restart(*id).await)?;
-            }
-            // One that died meanwhile was started again.
-            if self.state.paused.remove(id) {
-                told("let go on", self.cluster.resume(*id).await)?;
-                self.told(end, *id, "");
-            }
-            if self.state.full.remove(id) {
-                told("free the disk", self.cluster.free_disk(*id))?;
-                self.told(end, *id, "");
+            // Only what this fault has done: another one may have hit the same replica since. (And
+            // one that died by itself was started again.)
+            match kind {
+                FaultKind::Kill if self.state.down.remove(id) => {
+                    // First told: before it nobody answers, and after it one who may know less.
+                    self.told(end, *id, "");
+                    told("start again", self.cluster.restart(*id).await)?;
+                }
+                FaultKind::Pause if self.state.paused.remove(id) => {
+                    told("let go on", self.cluster.resume(*id).await)?;
+                    self.told(end, *id, "");
+                }
+                FaultKind::DiskFull if self.state.full.remove(id) => {
+                    told("free the disk", self.cluster.free_disk(*id))?;
+                    self.told(end, *id, "");
+                }
+                _ => {}
             }
         }
         if self.state.full.is_empty() {
