@@ -33,6 +33,9 @@ pub struct Bounds {
     pub reads: u8,
     /// Hand-overs of leadership.
     pub transfers: u8,
+    /// Whether refusals and PreVote are explored message by message, instead of by what they may
+    /// do at most ([the crate's page](crate) says how).
+    pub every_message: bool,
     /// Whether an AppendEntries carries one entry; otherwise it carries all that there are.
     pub single_entries: bool,
 }
@@ -50,6 +53,7 @@ impl Bounds {
             losses: 0,
             reads: 0,
             transfers: 0,
+            every_message: false,
             single_entries: false,
         }
     }

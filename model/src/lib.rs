@@ -7,6 +7,7 @@ mod replica;
 mod rules;
 mod search;
 mod show;
+mod spent;
 mod table;
 mod verdict;
 mod world;

@@ -41,6 +41,9 @@ struct Arguments {
     /// Hand-overs of leadership.
     #[arg(long, default_value_t = 0)]
     transfers: u8,
+    /// Explore refusals and PreVote message by message, instead of by what they may do at most.
+    #[arg(long)]
+    every_message: bool,
     /// Send entries one by one instead of all that there are.
     #[arg(long)]
     single_entries: bool,
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         losses: arguments.losses,
         reads: arguments.reads,
         transfers: arguments.transfers,
+        every_message: arguments.every_message,
         single_entries: arguments.single_entries,
     };
     #[cfg(feature = "known-bugs")]

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use telegraft_cluster::raft::{
-    Body, Completion, Config, Configuration, Entry, Envelope, Fingerprint, Message, NodeId,
-    Payload, Raft, ReadContext, ReadMode, Restored, Role,
+    AppendResult, Body, Completion, Config, Configuration, Entry, Envelope, Fingerprint, LogIndex,
+    Message, NodeId, Payload, Raft, ReadContext, ReadMode, Restored, Role, Status,
 };
 use telegraft_cluster::time::Time;
 
-use crate::bounds::Bounds;
+use crate::bounds::{Bounds, MAX_NODES};
 use crate::disk::Disk;
 use crate::names::{Namings, Prints, identity, mix};
 use crate::rules::{Rule, Sight};
@@ -52,6 +52,8 @@ pub enum Input {
         /// The how manieth crash of all.
         crash: u8,
     },
+    /// It learns of a later term, by a refusal.
+    Learn(u8),
     /// A client asks for a linearizable read, by this number.
     Read(u8),
     /// It is to hand its leadership over.
@@ -74,6 +76,7 @@ impl Input {
             Input::Read(read) => (7, read.into()),
             Input::HandOver(to) => (8, to.into()),
             Input::LoseTo(peer) => (9, peer.into()),
+            Input::Learn(term) => (10, term.into()),
         };
         number << 4 | kind
     }
@@ -104,6 +107,14 @@ pub(crate) struct View {
     pub(crate) role: Role,
     pub(crate) term: u8,
     pub(crate) durable_term: u8,
+    /// Its vote in its term, and its durable one in its durable term; 0 for none.
+    pub(crate) vote: u8,
+    pub(crate) durable_vote: u8,
+    /// As a follower: its leader, matched and acknowledged.
+    pub(crate) followed: Option<(NodeId, LogIndex, LogIndex)>,
+    /// As a leader: up to where each replica's log is known to be its own.
+    pub(crate) matches: [LogIndex; MAX_NODES],
+    pub(crate) durable_index: LogIndex,
     pub(crate) commit: usize,
     pub(crate) log: Box<[Brief]>,
     /// The durable log.
@@ -115,10 +126,19 @@ pub(crate) struct View {
 impl View {
     fn new(core: &Raft, disk: &Disk) -> Self {
         let status = core.status();
+        let mut matches = [0; MAX_NODES];
+        for peer in &status.peers {
+            matches[place(peer.id)] = peer.match_index;
+        }
         View {
+            vote: small(core.hard_state().vote.unwrap_or(0)),
+            followed: core.followed(),
+            matches,
+            durable_index: status.durable_index,
             role: status.role,
             term: small(status.term),
             durable_term: small(disk.hard_state.term),
+            durable_vote: small(disk.hard_state.vote.unwrap_or(0)),
             commit: usize::try_from(status.commit_index).expect("logs are short"),
             log: core.entries().map(Brief::new).collect(),
             disk: disk.entries.iter().map(Brief::new).collect(),
@@ -129,6 +149,11 @@ impl View {
     pub(crate) fn leads(&self) -> bool {
         self.role == Role::Leader
     }
+}
+
+/// Where a replica stands among all.
+pub(crate) fn place(id: NodeId) -> usize {
+    usize::try_from(id - 1).expect("ids are small")
 }
 
 fn small(number: u64) -> u8 {
@@ -315,6 +340,21 @@ impl Replica {
             Input::LosePatience | Input::BeDeserted => {
                 clock = clock + LONG;
                 core.handle_timeout(clock);
+                if !bounds.every_message {
+                    grant_pre_votes(&mut core, clock, bounds);
+                }
+            }
+            Input::Learn(term) => {
+                let refusal = Message {
+                    term: term.into(),
+                    body: Body::Vote {
+                        pre_vote: false,
+                        granted: false,
+                    },
+                };
+                // Whoever it is from: its term alone counts.
+                let from = if core.status().id == 1 { 2 } else { 1 };
+                core.step(clock, from, refusal);
             }
             Input::Beat => {
                 clock = clock + HEARTBEAT_INTERVAL;
@@ -351,9 +391,13 @@ impl Replica {
         let effects = core.take_effects(clock);
         disk.writes.extend(effects.append);
         let replica = Replica::new(core, clock, disk, bounds, namings);
+        let mut sent = effects.messages;
+        if !bounds.every_message {
+            sent.retain(|envelope| is_explored(&envelope.message, bounds));
+        }
         let step = Step {
             replica,
-            sent: effects.messages,
+            sent,
             answered: effects
                 .reads
                 .iter()
@@ -394,6 +438,37 @@ impl Letter {
             out.message(message);
         };
         (identity(content), namings.prints(content))
+    }
+}
+
+/// Everybody asked would vote for it.
+fn grant_pre_votes(core: &mut Raft, now: Time, bounds: &Bounds) {
+    let Status { id, term, .. } = core.status();
+    for from in (1..=bounds.nodes as NodeId).filter(|from| *from != id) {
+        if core.status().role != Role::PreCandidate {
+            break;
+        }
+        let body = Body::Vote {
+            pre_vote: true,
+            granted: true,
+        };
+        let term = term + 1;
+        core.step(now, from, Message { term, body });
+    }
+}
+
+/// Whether a message is one for itself: not where [`Input::Learn`] and granted pre-votes stand
+/// for it.
+fn is_explored(message: &Message, bounds: &Bounds) -> bool {
+    match &message.body {
+        Body::RequestVote { pre_vote, .. } => !pre_vote,
+        Body::Vote { pre_vote, granted } => *granted && !pre_vote,
+        // To a message of an earlier term.
+        Body::AppendReply {
+            result: AppendResult::Conflict { prev_index: 0, .. },
+            ..
+        } => bounds.reads > 0,
+        _ => true,
     }
 }
 

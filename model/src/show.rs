@@ -62,6 +62,7 @@ fn show_action(explorer: &Explorer, action: Action) -> String {
                 Input::Crash { survive, .. } => {
                     format!("{id} crashes and restarts; of its open writes {survive} survive")
                 }
+                Input::Learn(term) => format!("{id} learns of term {term} by a refusal"),
                 Input::Read(read) => format!("{id} is asked for read {read}"),
                 Input::HandOver(to) => format!("{id} hands leadership over to {to}"),
                 Input::Deliver(_) | Input::LoseTo(_) => format!("{id}: {input:?}"),

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use stateright::{Model, Property};
 use telegraft_cluster::known_bugs::KnownBug;
-use telegraft_cluster::raft::{Body, NodeId, Role};
+use telegraft_cluster::raft::{NodeId, Role};
 
 use crate::bounds::{Bounds, MAX_NODES, Used};
 use crate::history::{Broken, History};
 use crate::names::{MAX_NAMINGS, Namings, Prints, mix};
-use crate::replica::{Input, Letter, Outcome, Replica, View};
+use crate::replica::{Input, Letter, Outcome, Replica, View, place};
 use crate::rules::{Rule, Sight};
+use crate::spent;
 use crate::table::Table;
 
 /// The only property that the search knows; which rule is broken is in the state.
@@ -29,7 +30,7 @@ pub struct World {
     /// The sums of their prints.
     network_prints: Prints,
     history: History,
-    used: Used,
+    pub(crate) used: Used,
     pub(crate) broken: Option<Rule>,
     /// The same for worlds that differ only in who is who.
     print: u64,
@@ -112,7 +113,7 @@ impl Explorer {
         &self.replicas.get(replica).view
     }
 
-    fn last_term(&self) -> u8 {
+    pub(crate) fn last_term(&self) -> u8 {
         u8::try_from(self.bounds.terms).expect("bounds are small")
     }
 
@@ -221,8 +222,7 @@ impl Explorer {
         let mut after = world.clone();
         after.used = used;
         after.replicas[at] = next;
-        let durable_term_grew = view.durable_term > self.view(before).durable_term;
-        let network_grew = self.carry(&mut after, sent, removed, durable_term_grew);
+        let network_grew = self.carry(&mut after, sent, removed, next != before);
         if next == before && !network_grew && !answers && removed.is_none() {
             return None;
         }
@@ -275,7 +275,7 @@ impl Explorer {
             let Err(_) = now.binary_search(letter) else {
                 continue;
             };
-            if self.is_spent(world, *letter) {
+            if spent::is_spent(self, world, *letter) {
                 continue;
             }
             let network = network.get_or_insert_with(|| world.network.to_vec());
@@ -287,7 +287,9 @@ impl Explorer {
             let mut kept = network.take().unwrap_or_else(|| world.network.to_vec());
             // What was sent again by the step that took it in stays.
             let removed = removed.filter(|letter| !sent.contains(letter));
-            kept.retain(|letter| Some(*letter) != removed && !self.is_spent(world, *letter));
+            kept.retain(|letter| {
+                Some(*letter) != removed && !spent::is_spent(self, world, *letter)
+            });
             network = Some(kept);
         }
         if let Some(network) = network {
@@ -301,34 +303,6 @@ impl Explorer {
             world.network = network.into();
         }
         grew
-    }
-
-    /// Whether a letter can have no effect, now and ever: durable terms never go back.
-    fn is_spent(&self, world: &World, letter: u32) -> bool {
-        let Letter {
-            from, to, message, ..
-        } = self.letters.get(letter);
-        let durable_term =
-            |id: NodeId| u64::from(self.view(world.replicas[place(id)]).durable_term);
-        let past = message.term < durable_term(*to);
-        match message.body {
-            // One that is given is counted in the term before the one that it is for.
-            Body::Vote {
-                pre_vote: true,
-                granted: true,
-            } => message.term <= durable_term(*to),
-            // An answer in an earlier term is not looked at.
-            Body::Vote { .. }
-            | Body::AppendReply { .. }
-            | Body::ReadIndexReply { .. }
-            | Body::TimeoutNow => past,
-            // The answer tells of a later term, and nothing else. In the last term there is
-            // none to be told of. (An answer that repeats a round would do more.)
-            Body::AppendEntries { .. } => {
-                past && self.bounds.reads == 0 && durable_term(*from) == self.bounds.terms
-            }
-            Body::RequestVote { .. } | Body::ReadIndex { .. } => false,
-        }
     }
 
     /// Sets the print: the least over all ways to name the replicas.
@@ -371,10 +345,6 @@ impl Explorer {
 
 fn bit(sight: Sight) -> u32 {
     1 << sight as u32
-}
-
-fn place(id: NodeId) -> usize {
-    usize::try_from(id - 1).expect("ids are small")
 }
 
 impl Model for Explorer {
@@ -433,6 +403,15 @@ impl Model for Explorer {
                 }
             } else if may_wait_long {
                 push(Input::LosePatience);
+            }
+            if !bounds.every_message {
+                // Somebody who has a later term may have refused it anything.
+                let all = &world.replicas[..usize::from(nodes)];
+                let terms = all.iter().map(|other| self.view(*other).durable_term);
+                let mut later: Vec<u8> = terms.filter(|term| *term > view.term).collect();
+                later.sort_unstable();
+                later.dedup();
+                later.into_iter().for_each(|term| push(Input::Learn(term)));
             }
             let may_read = matches!(view.role, Role::Leader | Role::Follower);
             if may_read && used.reads < bounds.reads {

@@ -14,7 +14,7 @@
 use std::hash::Hasher;
 
 use super::message::{AppendResult, Body, Message};
-use super::types::{Entry, HardState, NodeId, Payload};
+use super::types::{Entry, HardState, LogIndex, NodeId, Payload};
 use super::{Raft, RoleState};
 use crate::time::Time;
 
@@ -191,6 +191,15 @@ impl Raft {
         HardState {
             term: self.common.term(),
             vote: self.common.vote(),
+        }
+    }
+
+    /// As a follower of a leader that it knows: the leader, up to where its log is known to be
+    /// the leader's, and up to where it has told that this is durable.
+    pub fn followed(&self) -> Option<(NodeId, LogIndex, LogIndex)> {
+        match &self.role {
+            RoleState::Follower(follower) => follower.followed(),
+            _ => None,
         }
     }
 

@@ -191,6 +191,11 @@ impl Follower {
         self.reads.dismiss(common);
     }
 
+    pub(super) fn followed(&self) -> Option<(NodeId, LogIndex, LogIndex)> {
+        let leader = self.leader?;
+        Some((leader, self.matched, self.acknowledged))
+    }
+
     pub(super) fn fingerprint(&self, common: &Common, now: Time, out: &mut Fingerprint) {
         let Follower {
             leader,
