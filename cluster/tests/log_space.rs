@@ -213,6 +213,29 @@ fn a_power_cut_at_any_operation_on_a_full_disk_loses_nothing() {
 }
 
 #[test]
+fn an_append_that_fits_in_part_is_not_counted_before_it_is_whole() {
+    let options = options(8 << 10);
+    let disk = Arc::new(SimDisk::new());
+    let (mut log, _) = open(&disk, &options).unwrap();
+    log.append(vec![entry(1, 1, 1)]).unwrap();
+    // More than a segment takes, and no room for a second one.
+    let append = Append {
+        batch: 2,
+        hard_state: None,
+        entries: (2..60).map(|index| command(index, 1, &[7; 300])).collect(),
+    };
+    disk.set_capacity(disk.used() + (8 << 10) + 1000);
+    let completion = log.append(vec![append]).unwrap();
+    assert!(log.out_of_space());
+    assert!(log.reader().read(2, 2, 0).is_ok(), "a part of it is there");
+    assert_eq!(completion.entries_through, 1);
+    assert_eq!(completion.last, (1, 1), "the last of what is whole");
+    disk.set_capacity(None);
+    let completion = log.append(Vec::new()).unwrap();
+    assert_eq!((completion.entries_through, completion.last), (2, (1, 59)));
+}
+
+#[test]
 fn no_space_for_a_new_log_is_an_error_that_says_so() {
     let disk = Arc::new(SimDisk::new());
     disk.set_capacity(100);

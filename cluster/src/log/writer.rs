@@ -19,7 +19,7 @@ use super::segment::{
 use super::{Durability, LogError, LogOptions, LogReader, Recovered};
 use crate::env::{Disk, DiskFile};
 use crate::known_bugs::{self, KnownBug};
-use crate::raft::{Append, Completion, Configuration, Entry, HardState, LogIndex, Restored};
+use crate::raft::{Append, Completion, Configuration, Entry, HardState, LogIndex, Restored, Term};
 
 /// The largest segment, in bytes: offsets in the index have 32 bits.
 const MAX_SEGMENT_BYTES: u64 = 1 << 30;
@@ -100,6 +100,9 @@ pub struct Log {
     /// The newest term and vote, if they are not written, and the first append that waits for
     /// them.
     waiting_hard_state: Option<(u64, HardState)>,
+    /// Term and index of the last entry of the last append whose entries are all written: the
+    /// disk may become full in the middle of the next one.
+    whole: (Term, LogIndex),
     /// The last append that was handed over.
     accepted: u64,
     out_of_space: bool,
@@ -153,6 +156,7 @@ impl Log {
             segment: found.segment,
             oldest: found.oldest,
             next_batch: found.next_batch,
+            whole: found.contents.last,
             contents: found.contents,
             stage: found.stage,
             buffer: BatchBuffer::default(),
@@ -267,7 +271,7 @@ impl Log {
                 Some((first, _)) => first - 1,
                 None => self.accepted,
             },
-            last: self.contents.last,
+            last: self.whole,
         }
     }
 
@@ -377,6 +381,7 @@ impl Log {
         let entry = waiting.entries.next().expect("what is empty is removed");
         if waiting.entries.as_slice().is_empty() {
             self.waiting.pop_front();
+            self.whole = (entry.term, entry.index);
         }
         entry
     }

@@ -69,7 +69,8 @@ pub struct Completion {
     pub entries_through: u64,
     /// The terms and votes of every batch up to this one are durable.
     pub hard_state_through: u64,
-    /// The last durable entry's term and index at that moment, to check our books against.
+    /// Term and index of the last entry of the batches up to `entries_through`, to check our
+    /// books against.
     pub last: (Term, LogIndex),
 }
 
