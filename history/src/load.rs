@@ -57,8 +57,8 @@ struct Process {
 #[derive(Debug)]
 enum State {
     Idle,
-    /// A send is open.
-    Send(u32),
+    /// A send of this id is open.
+    Send(u32, Id),
     /// A read or an inbox is open, since this line.
     Page(Ask, u32),
     /// Its last operation's outcome is unknown.
@@ -203,7 +203,7 @@ impl Loader {
             match process.state {
                 State::Page(ask, _) => self.store.outcomes[counter(&ask)].unknown += 1,
                 // It is unknown since it was invoked.
-                State::Send(_) => self.store.outcomes[0].unknown += 1,
+                State::Send(..) => self.store.outcomes[0].unknown += 1,
                 State::Idle | State::Gone => {}
             }
         }
@@ -264,7 +264,7 @@ impl Loader {
             State::Gone => Err(format!(
                 "process {process} goes on after an operation with an unknown outcome"
             )),
-            State::Send(_) | State::Page(..) => Err(format!(
+            State::Send(..) | State::Page(..) => Err(format!(
                 "process {process} begins an operation with another one open"
             )),
         }
@@ -295,7 +295,7 @@ impl Loader {
         });
         let send = number_of(self.store.sends.len())?;
         self.store.sent_by[message as usize] = send;
-        self.open(process, State::Send(send));
+        self.open(process, State::Send(send, id));
         Ok(send)
     }
 
@@ -323,11 +323,14 @@ impl Loader {
         };
         match std::mem::replace(&mut known.state, next) {
             State::Idle | State::Gone => Err(format!("process {process} has no operation open")),
-            State::Send(send) => {
+            State::Send(send, sent) => {
                 if kind != Kind::Send {
                     return Err(format!("a {kind} is answered, but a send is open"));
                 }
-                self.sent(send, line, room, id, outcome)
+                if id.is_some_and(|id| id != sent) {
+                    return Err("another id is answered than the one that was sent".to_owned());
+                }
+                self.sent(send, line, room, outcome)
             }
             State::Page(ask, invoke) => {
                 let asked = match ask.is_read {
@@ -350,16 +353,12 @@ impl Loader {
         number: u32,
         line: u32,
         room: Option<u64>,
-        id: Option<Id>,
         outcome: Outcome,
     ) -> Result<Of, String> {
         let send = &mut self.store.sends[number as usize];
         let name = self.store.rooms[send.room as usize];
         if room.is_some_and(|room| room != name) {
             return Err(format!("another room is answered than {name}"));
-        }
-        if id.is_some_and(|id| self.messages.get(&id) != Some(&send.message)) {
-            return Err("another id is answered than the one that was sent".to_owned());
         }
         send.complete = line;
         let outcomes = &mut self.store.outcomes[0];
