@@ -119,11 +119,12 @@
 //! It takes O(n log n) for n operations and values, and an inbox as many steps as its user has
 //! rooms.
 //!
-//! Read on in `line.rs` and `fast.rs` (the lines), `load.rs` and `store.rs` (what is kept of them),
+//! Read on in `line.rs`, `entry.rs` and `fast.rs` (the lines), `load.rs` and `store.rs` (what is kept of them),
 //! `places.rs`, `pages.rs`, `sweep.rs`, `log_order.rs`, `inboxes.rs`, `unplaced.rs` (the judges, in
 //! this order), `explain.rs` and `svg.rs`.
 
 mod check;
+mod entry;
 mod error;
 mod explain;
 mod fast;
@@ -134,6 +135,7 @@ mod line;
 mod load;
 mod log_order;
 mod memory;
+mod numbers;
 mod op;
 mod options;
 mod pages;
