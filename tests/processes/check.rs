@@ -58,7 +58,10 @@ fn the_exit_code_is_the_verdict() {
     let output = check(&good, &[]);
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{stdout}");
-    assert!(stdout.ends_with("Consistent: every promise was kept.\n"), "{stdout}");
+    assert!(
+        stdout.ends_with("Consistent: every promise was kept.\n"),
+        "{stdout}"
+    );
 
     let bad = directory.path().join("bad.jsonl");
     fs::write(&bad, history(false).as_bytes()).unwrap();
@@ -95,7 +98,10 @@ fn a_result_directory_is_checked_whole() {
 
     let pictures = directory.path().join("pictures");
     let pictures = pictures.to_str().unwrap();
-    let output = check(directory.path(), &["--format", "json", "--timeline", pictures]);
+    let output = check(
+        directory.path(),
+        &["--format", "json", "--timeline", pictures],
+    );
     assert_eq!(output.status.code(), Some(3));
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["consistent"], false);
