@@ -23,6 +23,8 @@ use crate::verdict;
 /// So much longer than a heartbeat interval that no number of heartbeats comes near it.
 const ELECTION_TIMEOUT: Duration = Duration::from_secs(3600);
 const HEARTBEAT_INTERVAL: Duration = Duration::from_micros(1);
+/// With reads there are no heartbeats, and no question is asked again.
+const NEVER: Duration = Duration::from_secs(1_000_000 * 3600);
 /// After this long, every promise and every patience has run out.
 const LONG: Duration = Duration::from_secs(10 * 3600);
 /// More than all logs and messages here.
@@ -265,6 +267,7 @@ impl Replica {
             hasher,
             name,
             reads: bounds.reads > 0,
+            matters: &|message| is_explored(message, bounds),
         };
         self.core.fingerprint(self.clock, &mut out);
         self.disk.fingerprint(&mut out);
@@ -392,9 +395,7 @@ impl Replica {
         disk.writes.extend(effects.append);
         let replica = Replica::new(core, clock, disk, bounds, namings);
         let mut sent = effects.messages;
-        if !bounds.every_message {
-            sent.retain(|envelope| is_explored(&envelope.message, bounds));
-        }
+        sent.retain(|envelope| is_explored(&envelope.message, bounds));
         let step = Step {
             replica,
             sent,
@@ -434,6 +435,7 @@ impl Letter {
                 hasher,
                 name,
                 reads: bounds.reads > 0,
+                matters: &|_| true,
             };
             out.message(message);
         };
@@ -461,6 +463,7 @@ fn grant_pre_votes(core: &mut Raft, now: Time, bounds: &Bounds) {
 /// for it.
 fn is_explored(message: &Message, bounds: &Bounds) -> bool {
     match &message.body {
+        _ if bounds.every_message => true,
         Body::RequestVote { pre_vote, .. } => !pre_vote,
         Body::Vote { pre_vote, granted } => *granted && !pre_vote,
         // To a message of an earlier term.
@@ -476,7 +479,11 @@ fn config(id: NodeId, bounds: &Bounds) -> Config {
     Config {
         id,
         election_timeout: ELECTION_TIMEOUT,
-        heartbeat_interval: HEARTBEAT_INTERVAL,
+        heartbeat_interval: if bounds.reads > 0 {
+            NEVER
+        } else {
+            HEARTBEAT_INTERVAL
+        },
         max_append_bytes: if bounds.single_entries { 1 } else { ROOM_BYTES },
         max_inflight_appends: ROOM,
         max_uncommitted_bytes: ROOM_BYTES,

@@ -9,7 +9,7 @@ use stateright::{Model, Property};
 use telegraft_cluster::known_bugs::KnownBug;
 use telegraft_cluster::raft::{NodeId, Role};
 
-use crate::bounds::{Bounds, MAX_NODES, Used};
+use crate::bounds::{Bounds, MAX_NODES, MAX_WRITES, Used};
 use crate::history::{Broken, History};
 use crate::names::{MAX_NAMINGS, Namings, Prints, mix};
 use crate::replica::{Input, Letter, Outcome, Replica, View, place};
@@ -24,9 +24,9 @@ pub(crate) const SAFETY: &str = "safety";
 #[derive(Clone, Debug)]
 pub struct World {
     /// The replicas' numbers, in the order of their ids.
-    replicas: [u32; MAX_NODES],
+    pub(crate) replicas: [u32; MAX_NODES],
     /// The numbers of the letters that may arrive, in order.
-    network: Arc<[u32]>,
+    pub(crate) network: Arc<[u32]>,
     /// The sums of their prints.
     network_prints: Prints,
     history: History,
@@ -118,7 +118,7 @@ impl Explorer {
     }
 
     /// What comes of an input to a replica: found out with the real core the first time.
-    fn outcome(&self, replica: u32, input: Input) -> &Outcome {
+    pub(crate) fn outcome(&self, replica: u32, input: Input) -> &Outcome {
         let before = self.replicas.get(replica);
         let number = before.outcome(input, || {
             let outcome = self.run(before, input);
@@ -212,7 +212,7 @@ impl Explorer {
             Outcome::Broke { rule, text } => return Some(self.end(world, *rule, text.clone())),
         };
         let view = self.view(next);
-        if view.term > self.last_term() {
+        if view.term > self.last_term() || view.writes > MAX_WRITES {
             return None;
         }
         let answers = answered.iter().any(|(_, index)| index.is_some());
