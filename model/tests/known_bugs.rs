@@ -2,21 +2,23 @@
 //!
 //! `cargo test -p telegraft-model --features known-bugs --test known_bugs`
 //!
-//! Distinct states that were visited until then, breadth first (release build):
+//! Distinct states that were visited until then, breadth first:
 //!
-//! | bug | within | states | steps |
-//! |---|---|---|---|
-//! | vote-before-durable | 2 replicas, 1 term | 2 | 1 |
-//! | acknowledged-before-durable | 2 replicas, 1 term | 18 | 6 |
-//! | leader-counts-itself-early | 2 replicas, 1 term | 30 | 8 |
-//! | quorum-one-short | 3 replicas, 1 term | 75 | 6 |
-//! | two-votes-in-a-term | 3 replicas, 1 term | 89 | 6 |
-//! | vote-forgotten-on-restart | 3 replicas, 1 term, a crash | 190 | 6 |
-//! | old-term-committed-by-counting | 2 replicas, 2 terms, entries one by one | 318 | 16 |
-//! | matching-entries-cut | 2 replicas, 1 term, a command | 4 284 | 15 |
-//! | vote-without-comparing-logs | 3 replicas, 2 terms | 23 064 | 14 |
-//! | superseded-suffix-acknowledged | 3 replicas, 2 terms, a crash | 192 471 | 14 |
-//! | commit-beyond-match | 3 replicas, 2 terms, a heartbeat | 449 437 | 16 |
+//! | bug | within | states |
+//! |---|---|---|
+//! | vote-before-durable | 2 replicas, 1 term | 2 |
+//! | acknowledged-before-durable | 2 replicas, 1 term | 18 |
+//! | leader-counts-itself-early | 2 replicas, 1 term | 36 |
+//! | quorum-one-short | 3 replicas, 1 term | 75 |
+//! | two-votes-in-a-term | 3 replicas, 1 term | 89 |
+//! | follower-reads-own-commit | 2 replicas, 1 term, a read | 130 |
+//! | vote-forgotten-on-restart | 3 replicas, 1 term, a crash | 172 |
+//! | old-term-committed-by-counting | 2 replicas, 2 terms, entries one by one | 362 |
+//! | matching-entries-cut | 2 replicas, 1 term, a command | 4 283 |
+//! | read-before-noop | 2 replicas, 2 terms, a read | 14 658 |
+//! | vote-without-comparing-logs | 3 replicas, 2 terms | 28 538 |
+//! | superseded-suffix-acknowledged | 3 replicas, 2 terms, a crash | 111 164 |
+//! | commit-beyond-match | 3 replicas, 2 terms, a heartbeat | COMMITBEYOND |
 
 #![cfg(feature = "known-bugs")]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
