@@ -18,7 +18,7 @@
 //! | read-before-noop | 2 replicas, 2 terms, a read | 14 658 |
 //! | vote-without-comparing-logs | 3 replicas, 2 terms | 28 538 |
 //! | superseded-suffix-acknowledged | 3 replicas, 2 terms, a crash | 111 164 |
-//! | commit-beyond-match | 3 replicas, 2 terms, a heartbeat | COMMITBEYOND |
+//! | commit-beyond-match | 3 replicas, 2 terms, a heartbeat | 64 656 |
 
 #![cfg(feature = "known-bugs")]
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
