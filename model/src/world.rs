@@ -65,8 +65,9 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Explorer {
     pub(crate) bounds: Bounds,
-    /// Only with the feature `known-bugs`: what is switched on in every step.
-    pub(crate) bug: Option<KnownBug>,
+    /// What is switched on in every step.
+    #[cfg(feature = "known-bugs")]
+    bug: Option<KnownBug>,
     namings: Namings,
     pub(crate) replicas: Table<Replica>,
     pub(crate) letters: Table<Letter>,
@@ -78,14 +79,21 @@ pub struct Explorer {
 }
 
 impl Explorer {
-    /// An exploration within these bounds.
+    /// An exploration within these bounds, of a core with a known bug switched on, or with none.
     ///
     /// # Errors
-    /// The bounds are beyond what there is room for.
+    /// The bounds are beyond what there is room for, or there are no known bugs to switch on in
+    /// this build.
     pub fn new(bounds: Bounds, bug: Option<KnownBug>) -> Result<Self, String> {
         bounds.check()?;
+        if cfg!(not(feature = "known-bugs"))
+            && let Some(bug) = bug
+        {
+            return Err(format!("{bug} needs a build with the feature known-bugs"));
+        }
         Ok(Explorer {
             bounds,
+            #[cfg(feature = "known-bugs")]
             bug,
             namings: Namings::new(bounds.nodes),
             replicas: Table::default(),
