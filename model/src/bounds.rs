@@ -9,6 +9,10 @@ pub const MAX_COMMANDS: usize = 5;
 /// The most reads.
 pub const MAX_READS: usize = 2;
 
+/// Writes of one replica that may be open. More than within the bounds there can be, but for a
+/// core that writes the same again and again.
+pub(crate) const MAX_WRITES: u8 = 12;
+
 /// What one exploration allows, over all replicas together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -78,6 +82,14 @@ impl Bounds {
             if !(least..=most).contains(&value) {
                 return Err(format!("{name}: {value} is not in {least} to {most}"));
             }
+        }
+        if self.reads > 0 && self.heartbeats > 0 {
+            return Err("reads bring heartbeats of their own: no others with them".to_owned());
+        }
+        if self.reads > 0 && self.duplicates.is_none() {
+            return Err(
+                "a question that arrives again is a read more: bound duplicates".to_owned(),
+            );
         }
         Ok(())
     }

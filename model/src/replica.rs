@@ -23,6 +23,8 @@ use crate::verdict;
 /// So much longer than a heartbeat interval that no number of heartbeats comes near it.
 const ELECTION_TIMEOUT: Duration = Duration::from_secs(3600);
 const HEARTBEAT_INTERVAL: Duration = Duration::from_micros(1);
+/// With reads there are no heartbeats, and no question is asked again.
+const NEVER: Duration = Duration::from_secs(1_000_000 * 3600);
 /// After this long, every promise and every patience has run out.
 const LONG: Duration = Duration::from_secs(10 * 3600);
 /// More than all logs and messages here.
@@ -265,6 +267,7 @@ impl Replica {
             hasher,
             name,
             reads: bounds.reads > 0,
+            matters: &|message| is_explored(message, bounds),
         };
         self.core.fingerprint(self.clock, &mut out);
         self.disk.fingerprint(&mut out);
@@ -392,8 +395,11 @@ impl Replica {
         disk.writes.extend(effects.append);
         let replica = Replica::new(core, clock, disk, bounds, namings);
         let mut sent = effects.messages;
-        if !bounds.every_message {
-            sent.retain(|envelope| is_explored(&envelope.message, bounds));
+        sent.retain(|envelope| is_explored(&envelope.message, bounds));
+        if bounds.reads == 0 {
+            // Letters that differ in rounds are one. Round 0 has always begun, and says nothing.
+            sent.iter_mut()
+                .for_each(|envelope| forget_round(&mut envelope.message));
         }
         let step = Step {
             replica,
@@ -434,6 +440,7 @@ impl Letter {
                 hasher,
                 name,
                 reads: bounds.reads > 0,
+                matters: &|_| true,
             };
             out.message(message);
         };
@@ -457,10 +464,17 @@ fn grant_pre_votes(core: &mut Raft, now: Time, bounds: &Bounds) {
     }
 }
 
+fn forget_round(message: &mut Message) {
+    if let Body::AppendEntries { round, .. } | Body::AppendReply { round, .. } = &mut message.body {
+        *round = 0;
+    }
+}
+
 /// Whether a message is one for itself: not where [`Input::Learn`] and granted pre-votes stand
 /// for it.
 fn is_explored(message: &Message, bounds: &Bounds) -> bool {
     match &message.body {
+        _ if bounds.every_message => true,
         Body::RequestVote { pre_vote, .. } => !pre_vote,
         Body::Vote { pre_vote, granted } => *granted && !pre_vote,
         // To a message of an earlier term.
@@ -476,7 +490,11 @@ fn config(id: NodeId, bounds: &Bounds) -> Config {
     Config {
         id,
         election_timeout: ELECTION_TIMEOUT,
-        heartbeat_interval: HEARTBEAT_INTERVAL,
+        heartbeat_interval: if bounds.reads > 0 {
+            NEVER
+        } else {
+            HEARTBEAT_INTERVAL
+        },
         max_append_bytes: if bounds.single_entries { 1 } else { ROOM_BYTES },
         max_inflight_appends: ROOM,
         max_uncommitted_bytes: ROOM_BYTES,

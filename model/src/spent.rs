@@ -1,15 +1,41 @@
 //! Letters that can do nothing more, now or ever: two worlds that differ only in them are one.
 //!
 //! Most of the reduction of the search is here, and a letter that is taken away too early hides
-//! what it could still do: so each case says why it is spent.
+//! what it could still do. So a letter goes when two things hold: the real core, asked, does
+//! nothing with it now; and for its kind there is a reason, below, why that stays so. Where the
+//! core does not do as the reason says, the letter stays, and the search finds what comes of it.
 
 use telegraft_cluster::raft::{AppendResult, Body, Role};
 
-use crate::replica::{Letter, View, place};
+use crate::replica::{Input, Letter, Outcome, View, place};
 use crate::world::{Explorer, World};
 
 /// Whether a letter is spent.
 pub(crate) fn is_spent(explorer: &Explorer, world: &World, letter: u32) -> bool {
+    stays_useless(explorer, world, letter) && is_useless(explorer, world, letter)
+}
+
+/// Whether the receiver stays as it is when the letter arrives, and sends nothing new.
+fn is_useless(explorer: &Explorer, world: &World, letter: u32) -> bool {
+    let to = place(explorer.letters.get(letter).to);
+    match explorer.outcome(world.replicas[to], Input::Deliver(letter)) {
+        Outcome::Went {
+            next,
+            sent,
+            answered,
+            ..
+        } => {
+            let is_new = |sent| {
+                world.network.binary_search(sent).is_err() && !is_spent(explorer, world, *sent)
+            };
+            *next == world.replicas[to] && answered.is_empty() && !sent.iter().any(is_new)
+        }
+        Outcome::Broke { .. } => false,
+    }
+}
+
+/// Whether a letter that is useless now will be so for ever.
+fn stays_useless(explorer: &Explorer, world: &World, letter: u32) -> bool {
     let letter = explorer.letters.get(letter);
     let view = |id| &explorer.replica(world, place(id)).view;
     let (sender, receiver) = (view(letter.from), view(letter.to));

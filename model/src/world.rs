@@ -9,7 +9,7 @@ use stateright::{Model, Property};
 use telegraft_cluster::known_bugs::KnownBug;
 use telegraft_cluster::raft::{NodeId, Role};
 
-use crate::bounds::{Bounds, MAX_NODES, Used};
+use crate::bounds::{Bounds, MAX_NODES, MAX_WRITES, Used};
 use crate::history::{Broken, History};
 use crate::names::{MAX_NAMINGS, Namings, Prints, mix};
 use crate::replica::{Input, Letter, Outcome, Replica, View, place};
@@ -24,9 +24,9 @@ pub(crate) const SAFETY: &str = "safety";
 #[derive(Clone, Debug)]
 pub struct World {
     /// The replicas' numbers, in the order of their ids.
-    replicas: [u32; MAX_NODES],
+    pub(crate) replicas: [u32; MAX_NODES],
     /// The numbers of the letters that may arrive, in order.
-    network: Arc<[u32]>,
+    pub(crate) network: Arc<[u32]>,
     /// The sums of their prints.
     network_prints: Prints,
     history: History,
@@ -65,8 +65,9 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Explorer {
     pub(crate) bounds: Bounds,
-    /// Only with the feature `known-bugs`: what is switched on in every step.
-    pub(crate) bug: Option<KnownBug>,
+    /// What is switched on in every step.
+    #[cfg(feature = "known-bugs")]
+    bug: Option<KnownBug>,
     namings: Namings,
     pub(crate) replicas: Table<Replica>,
     pub(crate) letters: Table<Letter>,
@@ -78,14 +79,21 @@ pub struct Explorer {
 }
 
 impl Explorer {
-    /// An exploration within these bounds.
+    /// An exploration within these bounds, of a core with a known bug switched on, or with none.
     ///
     /// # Errors
-    /// The bounds are beyond what there is room for.
+    /// The bounds are beyond what there is room for, or there are no known bugs to switch on in
+    /// this build.
     pub fn new(bounds: Bounds, bug: Option<KnownBug>) -> Result<Self, String> {
         bounds.check()?;
+        if cfg!(not(feature = "known-bugs"))
+            && let Some(bug) = bug
+        {
+            return Err(format!("{bug} needs a build with the feature known-bugs"));
+        }
         Ok(Explorer {
             bounds,
+            #[cfg(feature = "known-bugs")]
             bug,
             namings: Namings::new(bounds.nodes),
             replicas: Table::default(),
@@ -118,7 +126,7 @@ impl Explorer {
     }
 
     /// What comes of an input to a replica: found out with the real core the first time.
-    fn outcome(&self, replica: u32, input: Input) -> &Outcome {
+    pub(crate) fn outcome(&self, replica: u32, input: Input) -> &Outcome {
         let before = self.replicas.get(replica);
         let number = before.outcome(input, || {
             let outcome = self.run(before, input);
@@ -212,7 +220,7 @@ impl Explorer {
             Outcome::Broke { rule, text } => return Some(self.end(world, *rule, text.clone())),
         };
         let view = self.view(next);
-        if view.term > self.last_term() {
+        if view.term > self.last_term() || view.writes > MAX_WRITES {
             return None;
         }
         let answers = answered.iter().any(|(_, index)| index.is_some());

@@ -26,6 +26,9 @@ pub struct Fingerprint<'a> {
     pub name: &'a dyn Fn(NodeId) -> NodeId,
     /// Whether there may be reads. Without, rounds and questions decide nothing, and are left out.
     pub reads: bool,
+    /// Which messages matter, of those that are held back until a term is durable: the explorer
+    /// loses the others when they leave.
+    pub matters: &'a dyn Fn(&Message) -> bool,
 }
 
 impl Fingerprint<'_> {

@@ -78,6 +78,7 @@ impl Outbox {
         // Of each kind there is one a peer.
         let mut held: Vec<_> = held
             .iter()
+            .filter(|held| (out.matters)(&held.message))
             .map(|held| ((out.name)(held.to), &held.message))
             .collect();
         held.sort_by_key(|(to, message)| (*to, explore::kind(&message.body)));
