@@ -178,7 +178,7 @@ fn write(file: File, sends: u64, reads: u64) -> io::Result<()> {
                 };
                 let limit = 2 + world.random(4);
                 let messages = world.rooms[room as usize].len() as u64;
-                let after = messages.saturating_sub(world.random(5));
+                let after = messages.saturating_sub(world.random(7));
                 let applied = match consistency {
                     // A little behind, but never back.
                     Consistency::Local => world.past[world.past.len() / 2],

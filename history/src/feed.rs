@@ -4,7 +4,8 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::MAX_LINE_BYTES;
-use crate::fast::{Entry, Value, any_line, plain_line};
+use crate::entry::{Entry, Value, any_line};
+use crate::fast::plain_line;
 
 /// What is read at once, in bytes: enough that handing it over costs nothing beside it.
 const BLOCK_BYTES: usize = 1 << 20;

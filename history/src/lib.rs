@@ -37,7 +37,8 @@
 //!   nothing follows in that state; one as long as its limit claims nothing of what follows.
 //! - An inbox's `after` and `cursor` are log indexes, as numbers or as texts of their digits. Its
 //!   user's rooms are told before, by `member`.
-//! - `replica` is the one that was asked, 0 or absent if nobody knows. `index` is optional; where
+//! - `replica` is the one that answers: 0 or absent where nobody knows, as when a client that gets no
+//!   answer turns to another. `index` is optional; where
 //!   it is given, it counts the lines without gaps: a line that is missing is found.
 //! - A torn last line, as a crash of the recorder leaves it, is passed over with a note. Whatever
 //!   else is wrong with a line is an error that names it: a verdict on half of a history is none.
@@ -118,11 +119,12 @@
 //! It takes O(n log n) for n operations and values, and an inbox as many steps as its user has
 //! rooms.
 //!
-//! Read on in `line.rs` and `fast.rs` (the lines), `load.rs` and `store.rs` (what is kept of them),
+//! Read on in `line.rs`, `entry.rs` and `fast.rs` (the lines), `load.rs` and `store.rs` (what is kept of them),
 //! `places.rs`, `pages.rs`, `sweep.rs`, `log_order.rs`, `inboxes.rs`, `unplaced.rs` (the judges, in
 //! this order), `explain.rs` and `svg.rs`.
 
 mod check;
+mod entry;
 mod error;
 mod explain;
 pub mod export;
@@ -134,6 +136,7 @@ mod line;
 mod load;
 mod log_order;
 mod memory;
+mod numbers;
 mod op;
 mod options;
 mod pages;

@@ -1,51 +1,14 @@
 //! Puts the lines of a history together: who asked for what, and what came of it.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
 
-use crate::fast::{Ask, Entry, Id, Outcome, Value, What};
+use crate::entry::{Ask, Entry, Id, Outcome, Value, What};
+use crate::numbers::{IdHash, Numbers, bounded, number_of};
 use crate::op::{Consistency, Kind};
 use crate::store::{
-    Clock, Digest, Ending, Inbox, InboxValue, Irregular, MAX_OPERATIONS, NONE, Of, Outcomes,
-    PackedOf, Read, Send, Store, User, irregular,
+    Clock, Digest, Ending, Inbox, InboxValue, Irregular, NONE, Of, Outcomes, PackedOf, Read, Send,
+    Store, User, irregular,
 };
-
-/// Numbers for things in the order of their first mention.
-#[derive(Debug, Default)]
-struct Numbers(HashMap<u64, u32>);
-
-impl Numbers {
-    /// Its number, and whether it is new.
-    fn of(&mut self, name: u64) -> (u32, bool) {
-        // Fewer than lines, which are counted in 32 bits.
-        let next = self.0.len() as u32;
-        let number = *self.0.entry(name).or_insert(next);
-        (number, number == next)
-    }
-}
-
-/// Ids are hashes already.
-#[derive(Clone, Copy, Debug, Default)]
-struct IdHash(u64);
-
-impl Hasher for IdHash {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("ids are numbers");
-    }
-    fn write_u128(&mut self, id: u128) {
-        self.0 = id as u64;
-    }
-}
-
-impl BuildHasher for IdHash {
-    type Hasher = IdHash;
-    fn build_hasher(&self) -> IdHash {
-        IdHash(0)
-    }
-}
 
 /// A process, and when it was last heard of.
 #[derive(Debug)]
@@ -57,8 +20,8 @@ struct Process {
 #[derive(Debug)]
 enum State {
     Idle,
-    /// A send is open.
-    Send(u32),
+    /// A send of this id is open.
+    Send(u32, Id),
     /// A read or an inbox is open, since this line.
     Page(Ask, u32),
     /// Its last operation's outcome is unknown.
@@ -104,7 +67,7 @@ impl Loader {
             times: vec![0],
             index: None,
             processes: HashMap::new(),
-            messages: HashMap::with_hasher(IdHash(0)),
+            messages: HashMap::with_hasher(IdHash::default()),
             rooms: Numbers::default(),
             users: Numbers::default(),
             replicas: Numbers::default(),
@@ -203,7 +166,7 @@ impl Loader {
             match process.state {
                 State::Page(ask, _) => self.store.outcomes[counter(&ask)].unknown += 1,
                 // It is unknown since it was invoked.
-                State::Send(_) => self.store.outcomes[0].unknown += 1,
+                State::Send(..) => self.store.outcomes[0].unknown += 1,
                 State::Idle | State::Gone => {}
             }
         }
@@ -264,7 +227,7 @@ impl Loader {
             State::Gone => Err(format!(
                 "process {process} goes on after an operation with an unknown outcome"
             )),
-            State::Send(_) | State::Page(..) => Err(format!(
+            State::Send(..) | State::Page(..) => Err(format!(
                 "process {process} begins an operation with another one open"
             )),
         }
@@ -295,7 +258,7 @@ impl Loader {
         });
         let send = number_of(self.store.sends.len())?;
         self.store.sent_by[message as usize] = send;
-        self.open(process, State::Send(send));
+        self.open(process, State::Send(send, id));
         Ok(send)
     }
 
@@ -323,11 +286,14 @@ impl Loader {
         };
         match std::mem::replace(&mut known.state, next) {
             State::Idle | State::Gone => Err(format!("process {process} has no operation open")),
-            State::Send(send) => {
+            State::Send(send, sent) => {
                 if kind != Kind::Send {
                     return Err(format!("a {kind} is answered, but a send is open"));
                 }
-                self.sent(send, line, room, id, outcome)
+                if id.is_some_and(|id| id != sent) {
+                    return Err("another id is answered than the one that was sent".to_owned());
+                }
+                self.sent(send, line, room, outcome)
             }
             State::Page(ask, invoke) => {
                 let asked = match ask.is_read {
@@ -350,16 +316,12 @@ impl Loader {
         number: u32,
         line: u32,
         room: Option<u64>,
-        id: Option<Id>,
         outcome: Outcome,
     ) -> Result<Of, String> {
         let send = &mut self.store.sends[number as usize];
         let name = self.store.rooms[send.room as usize];
         if room.is_some_and(|room| room != name) {
             return Err(format!("another room is answered than {name}"));
-        }
-        if id.is_some_and(|id| self.messages.get(&id) != Some(&send.message)) {
-            return Err("another id is answered than the one that was sent".to_owned());
         }
         send.complete = line;
         let outcomes = &mut self.store.outcomes[0];
@@ -499,42 +461,4 @@ impl Loader {
         });
         number_of(self.store.inboxes.len())
     }
-}
-
-/// Numbers of a history are below this, so that sums of them are numbers.
-const NUMBER_BOUND: u64 = 1 << 62;
-
-/// Whether the numbers of a line are below [`NUMBER_BOUND`].
-fn bounded(what: &What, values: &[Value]) -> Result<(), String> {
-    let (numbers, shown) = match what {
-        What::Page { ask, .. } => ([ask.after, ask.min_index], 0),
-        What::Complete { outcome, .. } => match *outcome {
-            Outcome::Sent { seq, log_index } => ([seq, log_index], 0),
-            Outcome::Page {
-                values,
-                applied_index,
-                cursor,
-            } => ([applied_index, cursor], values),
-            Outcome::Fail | Outcome::Unknown => ([0, 0], 0),
-        },
-        What::Digest { log_index, .. } => ([*log_index, 0], 0),
-        What::Send { .. } | What::Fault(_) | What::Member { .. } => ([0, 0], 0),
-    };
-    let seqs = values[..shown].iter().map(|value| value.seq);
-    match numbers.into_iter().chain(seqs).max() {
-        Some(greatest) if greatest >= NUMBER_BOUND => Err(format!(
-            "{greatest} is no number of a log: it is not below 2^62"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// The number of the last of `count` things.
-fn number_of(count: usize) -> Result<u32, String> {
-    if count > MAX_OPERATIONS {
-        return Err(format!(
-            "a history has at most {MAX_OPERATIONS} operations of a kind"
-        ));
-    }
-    Ok(count as u32 - 1)
 }

@@ -3,7 +3,7 @@
 //! Lines count from 1 and stand for events. Rooms, users, replicas and messages have small numbers
 //! here, in the order of their first mention.
 
-use crate::fast::Value;
+use crate::entry::Value;
 use crate::line::Fault;
 use crate::op::Consistency;
 use crate::rule::Rule;

@@ -1,6 +1,7 @@
 //! The plain reader agrees with the one that reads anything.
 
-use super::{Entry, Value, any_line, plain_line};
+use super::plain_line;
+use crate::entry::{Entry, Value, any_line};
 use crate::memory::History;
 use crate::op::{Completion, Consistency, Op};
 
