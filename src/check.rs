@@ -1,13 +1,14 @@
 //! `telegraft check`: whether a recorded history keeps what the cluster promises.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use telegraft_history::export::elle_file;
 use telegraft_history::{
     CheckOptions, DEFAULT_EXPLAINED, HistoryError, Verdict, check_file, timeline_svg,
 };
@@ -20,6 +21,7 @@ Examples:
   telegraft check results/20260131T120000Z-stress
   telegraft check history.jsonl --timeline violations   a picture of each violation
   telegraft check history.jsonl --format json | jq .histories[0].verdict.violated
+  telegraft check history.jsonl --export elle > elle.json   for elle-cli or adya
 
 Exit codes: 0 every promise was kept, 3 one was not, 1 a history cannot be read, 105 interrupted.";
 
@@ -45,6 +47,9 @@ pub(crate) struct Args {
     /// Explain at most so many violations of a history; all are counted.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_EXPLAINED)]
     explain: usize,
+    /// Check nothing: print the history as another checker reads it, and what it has no word for.
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["format", "timeline", "explain"])]
+    export: Option<ExportFormat>,
     /// Print no verdict and no progress: the exit code says it.
     #[arg(long)]
     quiet: bool,
@@ -59,8 +64,18 @@ enum Format {
     Json,
 }
 
+/// What other checkers read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ExportFormat {
+    /// Transactions that append to lists and read them (JSON lines): for elle-cli and adya.
+    Elle,
+}
+
 pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     let histories = histories(&args.history)?;
+    if let Some(ExportFormat::Elle) = args.export {
+        return export(&args, &histories);
+    }
     let runtime = runtime::launcher()?;
     let stop = Arc::new(AtomicBool::new(false));
     let interrupt = {
@@ -122,6 +137,25 @@ fn histories(path: &Path) -> Result<Vec<PathBuf>, Failure> {
         ))),
         false => Ok(files),
     }
+}
+
+/// Prints a history for the checkers of transactions.
+fn export(args: &Args, histories: &[PathBuf]) -> Result<Exit, Failure> {
+    let [path] = histories else {
+        return Err(Failure::failed(format!(
+            "{} has {} histories: export one of them",
+            args.history.display(),
+            histories.len()
+        )));
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let exported = elle_file(path, &mut out).map_err(|error| Failure::failed(error.to_string()))?;
+    out.flush()
+        .map_err(|error| Failure::failed(format!("cannot print it: {error}")))?;
+    if !args.quiet {
+        eprintln!("{exported}");
+    }
+    Ok(Exit::Done)
 }
 
 fn check_one(args: &Args, path: &Path, stop: &AtomicBool) -> Result<Verdict, HistoryError> {

@@ -17,11 +17,16 @@
 //!   told them.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::line::{Event, Line};
+use crate::MAX_LINE_BYTES;
+use crate::error::HistoryError;
+use crate::line::{Event, Line, parse_line};
 use crate::op::{Completion, Op};
 
 /// What was exported, and what could not be.
@@ -37,6 +42,69 @@ pub struct Exported {
     pub pages: u64,
     /// Inboxes left out.
     pub inboxes: u64,
+}
+
+impl fmt::Display for Exported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} appends and {} reads are exported; left out are {} local reads, {} pages that are \
+             not whole, {} inboxes",
+            self.appends, self.reads, self.local_reads, self.pages, self.inboxes
+        )
+    }
+}
+
+/// Why a history cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// It cannot be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The export cannot be written.
+    #[error("cannot write the export: {0}")]
+    Write(io::Error),
+}
+
+/// Writes the history in a file as [`elle`] does. A torn last line is passed over.
+pub fn elle_file(path: &Path, out: impl Write) -> Result<Exported, ExportError> {
+    let lines = read_lines(path)?;
+    elle(lines, out).map_err(ExportError::Write)
+}
+
+fn read_lines(path: &Path) -> Result<Vec<Line>, HistoryError> {
+    let unreadable = |error| HistoryError::Read {
+        path: path.to_owned(),
+        error,
+    };
+    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let (mut lines, mut bytes) = (Vec::new(), Vec::new());
+    loop {
+        bytes.clear();
+        let mut line = file.by_ref().take(MAX_LINE_BYTES as u64 + 1);
+        if line.read_until(b'\n', &mut bytes).map_err(unreadable)? == 0 {
+            return Ok(lines);
+        }
+        let number = lines.len() + 1;
+        let whole = bytes.pop_if(|last| *last == b'\n').is_some();
+        if bytes.len() > MAX_LINE_BYTES {
+            return Err(HistoryError::LineTooLong {
+                path: path.to_owned(),
+                line: number,
+            });
+        }
+        match parse_line(&bytes) {
+            Ok(line) => lines.push(line),
+            Err(_) if !whole => return Ok(lines),
+            Err(why) => {
+                return Err(HistoryError::Malformed {
+                    path: path.to_owned(),
+                    line: number,
+                    why,
+                });
+            }
+        }
+    }
 }
 
 /// Writes a history's lines as a list-append history, in the order of their times. Where two

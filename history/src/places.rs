@@ -165,17 +165,6 @@ impl Places {
             return false;
         }
         let sends = slots.len();
-        let at = u64::from(self.seq_of[message as usize]);
-        if at == seq {
-            return true;
-        }
-        if at != 0 {
-            let first = slots[at as usize - 1].line;
-            found.once(Rule::Duplicate, message, &[first, line], || {
-                format!("A message is in room {name} twice: at seq {at} and at seq {seq}.")
-            });
-            return false;
-        }
         let slot = usize::try_from(seq)
             .ok()
             .and_then(|seq| slots.get_mut(seq.checked_sub(1)?));

@@ -23,8 +23,12 @@ fn cases(text: &str) -> Vec<Case<'_>> {
         .skip(1)
         .map(|part| {
             let (title, rest) = part.split_once('\n').unwrap();
-            let (lines, told) = rest.split_once("-- violations\n").unwrap_or((rest, ""));
-            Case { title, lines, told }
+            let (lines, told) = rest.split_once("-- violations").unwrap_or((rest, ""));
+            Case {
+                title,
+                lines,
+                told: told.trim_start(),
+            }
         })
         .collect()
 }

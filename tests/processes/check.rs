@@ -118,3 +118,37 @@ fn a_result_directory_is_checked_whole() {
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&output.stderr).contains("run-0.jsonl: line 1"));
 }
+
+#[test]
+fn a_history_is_exported_for_checkers_of_transactions() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("history.jsonl");
+    fs::write(&path, history(true).as_bytes()).unwrap();
+    let output = check(&path, &["--export", "elle"]);
+    assert_eq!(output.status.code(), Some(0));
+    let lines: Vec<serde_json::Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            (
+                line["index"].clone(),
+                line["type"].clone(),
+                line["value"].clone(),
+            )
+        })
+        .collect();
+    let txn = |index: u64, kind: &str, value: serde_json::Value| (index.into(), kind.into(), value);
+    assert_eq!(
+        told,
+        [
+            txn(0, "invoke", serde_json::json!([["append", 1, "a"]])),
+            txn(1, "ok", serde_json::json!([["append", 1, "a"]])),
+            txn(3, "invoke", serde_json::json!([["r", 1, null]])),
+            txn(4, "ok", serde_json::json!([["r", 1, ["a"]]])),
+        ]
+    );
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 appends and 1 reads are exported"),);
+}

@@ -23,7 +23,17 @@ type Change = fn(&mut Story, &Facts, &mut StdRng) -> bool;
 /// A way to make one thing untrue, and the rules that it breaks.
 struct Mutation(&'static str, Change, &'static [&'static str]);
 
-const MUTATIONS: [Mutation; 30] = [
+const MUTATIONS: [Mutation; 32] = [
+    Mutation(
+        "future at old index",
+        reads::future_at_old_index,
+        &["future-read"],
+    ),
+    Mutation(
+        "applied index of the future",
+        reads::applied_index_of_the_future,
+        &["future-read", "applied-index"],
+    ),
     Mutation(
         "wrong seq",
         sends::wrong_seq,

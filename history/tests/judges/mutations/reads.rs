@@ -175,8 +175,19 @@ pub(super) fn page_short(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> 
     true
 }
 
-/// A read shows a message that is sent only after the read has ended.
+/// A read shows a message that is sent only after the read has ended, and an index that fits.
 pub(super) fn from_the_future(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> bool {
+    show_next(story, facts, rng, |applied_index, of_message| {
+        *applied_index = of_message.max(*applied_index);
+    })
+}
+
+/// The same, with the applied index left as it was.
+pub(super) fn future_at_old_index(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> bool {
+    show_next(story, facts, rng, |_, _| {})
+}
+
+fn show_next(story: &mut Story, facts: &Facts, rng: &mut StdRng, tell: fn(&mut u64, u64)) -> bool {
     let next = |r: &Read| facts.message(r.room, r.last + 1);
     let read = pick(&facts.reads, rng, |r| {
         r.to_the_end() && next(r).is_some_and(|m| facts.sends[&m.id].invoked > r.completed)
@@ -185,7 +196,30 @@ pub(super) fn from_the_future(story: &mut Story, facts: &Facts, rng: &mut StdRng
     let message = next(read).expect("it was picked for having one");
     let (values, applied_index) = page(story, read.completed);
     values.push((message.seq, message.id.clone()));
-    *applied_index = (*applied_index).max(message.log_index);
+    tell(applied_index, message.log_index);
+    true
+}
+
+/// A read tells an applied index at which a message of another room stands, which is sent only
+/// after the read has ended. Its own room has no message up to there that it does not show.
+pub(super) fn applied_index_of_the_future(
+    story: &mut Story,
+    facts: &Facts,
+    rng: &mut StdRng,
+) -> bool {
+    let ahead = |r: &Read| {
+        let bound = facts
+            .message(r.room, r.last + 1)
+            .map_or(u64::MAX, |m| m.log_index);
+        let later = facts.log.iter().find(|m| {
+            facts.acknowledged(m) && m.room != r.room && facts.sends[&m.id].invoked > r.completed
+        })?;
+        (later.log_index < bound).then_some(later.log_index)
+    };
+    let Some(read) = pick(&facts.reads, rng, |r| ahead(r).is_some()) else {
+        return false;
+    };
+    *page(story, read.completed).1 = ahead(read).expect("it was picked for having one");
     true
 }
 
