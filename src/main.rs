@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod check;
 mod cluster;
 mod compare;
 mod exit;
@@ -36,6 +37,7 @@ Examples:
   telegraft stress                 faults of all kinds, a recorded history, a verdict
   telegraft cluster --replicas 3   a cluster to play with, until Ctrl-C
   telegraft report results/DIR     the report of a result directory again
+  telegraft check HISTORY          whether a recorded history keeps every promise
   telegraft compare A B            which differences of two directories are more than noise
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 consistency violated, 99 an SLO was missed,
@@ -52,6 +54,7 @@ enum Command {
     Node(node::Args),
     Null(null::Args),
     Report(report::Args),
+    Check(check::Args),
     Compare(compare::Args),
 }
 
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Node(args) => node::run(args),
         Command::Null(args) => null::run(args),
         Command::Report(args) => report::run(args),
+        Command::Check(args) => check::run(args),
         Command::Compare(args) => compare::run(args),
     };
     match done {

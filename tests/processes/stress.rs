@@ -7,6 +7,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 use telegraft_cluster::local::can_mount;
+use telegraft_history::{CheckOptions, check_file};
 use telegraft_loadgen::stress::{FaultKind, Judgement, StressVerdict};
 use tempfile::TempDir;
 
@@ -44,7 +45,10 @@ async fn a_run_has_its_faults_and_is_consistent_and_a_doctored_history_is_not() 
 
     let verdict = verdict(&told);
     assert_eq!(verdict.judgement, Judgement::Consistent, "{verdict:?}");
-    assert_eq!((verdict.seed, verdict.replicas, verdict.clients), (5, 3, 12));
+    assert_eq!(
+        (verdict.seed, verdict.replicas, verdict.clients),
+        (5, 3, 12)
+    );
     let happened: Vec<FaultKind> = verdict.faults.keys().copied().collect();
     let asked = [
         FaultKind::Kill,
@@ -53,13 +57,26 @@ async fn a_run_has_its_faults_and_is_consistent_and_a_doctored_history_is_not() 
         FaultKind::Loss,
     ];
     assert_eq!(happened, asked);
-    assert!(verdict.faults.values().all(|tally| tally.happened >= 1), "{verdict:?}");
-    assert!(verdict.link_totals.lost > 0 && verdict.heal_ms.is_some(), "{verdict:?}");
+    assert!(
+        verdict.faults.values().all(|tally| tally.happened >= 1),
+        "{verdict:?}"
+    );
+    assert!(
+        verdict.link_totals.lost > 0 && verdict.heal_ms.is_some(),
+        "{verdict:?}"
+    );
     assert!(verdict.check.acknowledged > 100, "{verdict:?}");
     assert!(verdict.check.digests_compared >= 3, "{verdict:?}");
     assert!(verdict.check.longest_outage_ns > 0, "{verdict:?}");
-    let again = ["--seed 5", "--replicas 3", "--faults kill,pause,partition,loss"];
-    assert!(again.iter().all(|part| verdict.command.contains(part)), "{verdict:?}");
+    let again = [
+        "--seed 5",
+        "--replicas 3",
+        "--faults kill,pause,partition,loss",
+    ];
+    assert!(
+        again.iter().all(|part| verdict.command.contains(part)),
+        "{verdict:?}"
+    );
 
     let results = Results::open(dir.path().join("results"));
     assert_eq!(results.runs(), [RUN]);
@@ -70,22 +87,41 @@ async fn a_run_has_its_faults_and_is_consistent_and_a_doctored_history_is_not() 
     assert_eq!(stored.check, verdict.check);
     let events = results.dir.read_events().expect("events.csv is there").rows;
     let events: BTreeSet<String> = events.into_iter().map(|(_, row)| row.event).collect();
-    for event in ["kill", "start", "pause", "resume", "partition", "loss", "mend"] {
+    for event in [
+        "kill",
+        "start",
+        "pause",
+        "resume",
+        "partition",
+        "loss",
+        "mend",
+    ] {
         assert!(events.contains(event), "{event} is not in {events:?}");
     }
     let suite = results.dir.read_suite().expect("suite.toml is there");
-    assert!(suite.contains("[[fault]]") && suite.contains("telegraft stress"), "{suite}");
+    assert!(
+        suite.contains("[[fault]]") && suite.contains("telegraft stress"),
+        "{suite}"
+    );
     assert!(results.dir.read_environment().is_ok());
-    assert!(!results.dir.path().join("data").exists(), "the replicas' data is gone");
+    assert!(
+        !results.dir.path().join("data").exists(),
+        "the replicas' data is gone"
+    );
 
-    // The file alone gives the same verdict, and an acknowledgement that was never given another.
+    // The file alone gives the same verdict; and another one without a message that was
+    // acknowledged.
     let path = history(dir.path());
+    let again = check_file(&path, &CheckOptions::default()).expect("a history");
+    assert_eq!(again, verdict.check);
     run(&["check", &path.display().to_string()]).await.with(0);
     let text = fs::read_to_string(&path).expect("the history is there");
     let doctored = dir.path().join("doctored.jsonl");
     fs::write(&doctored, doctor(&text)).expect("it is written");
-    let told = run(&["check", &doctored.display().to_string()]).await.with(3);
-    assert!(told.stdout.contains("lost"), "{}", told.stdout);
+    let told = run(&["check", &doctored.display().to_string()])
+        .await
+        .with(3);
+    assert!(told.stdout.contains("gap: "), "{}", told.stdout);
 }
 
 /// The history without a message that was acknowledged, in all that the replicas show of it.
@@ -123,7 +159,10 @@ async fn an_interrupted_run_keeps_what_it_has_and_leaves_no_process() {
     let told = running.ended().await.with(105);
     let verdict = verdict(&told);
     assert_eq!(verdict.judgement, Judgement::Interrupted, "{verdict:?}");
-    assert!(verdict.duration_s < 60.0 && verdict.check.acknowledged > 0, "{verdict:?}");
+    assert!(
+        verdict.duration_s < 60.0 && verdict.check.acknowledged > 0,
+        "{verdict:?}"
+    );
     let stored = fs::read_to_string(dir.path().join(format!("results/verdict/{RUN}.json")));
     assert!(stored.expect("the verdict is kept").contains("interrupted"));
     let row = Results::open(dir.path().join("results"));
@@ -154,7 +193,12 @@ async fn one_seed_gives_one_schedule() {
     let told = explain("11").await;
     assert_eq!(told, explain("11").await);
     assert_ne!(told, explain("12").await);
-    for part in ["--seed 11", "partition: ", "kill -9 of ", "everything is healed"] {
+    for part in [
+        "--seed 11",
+        "partition: ",
+        "kill -9 of ",
+        "everything is healed",
+    ] {
         assert!(told.contains(part), "{part:?} is not in: {told}");
     }
 }
@@ -171,12 +215,19 @@ async fn what_cannot_be_is_refused_before_anything_is_started() {
         let faults = ["--faults", "kill,pause,partition"];
         let faults: &[&str] = if more[0] == "--faults" { &[] } else { &faults };
         let mut command = telegraft(&["stress", "--out", &place(dir.path(), "results")]);
-        let told = Running::start(command.args(faults).args(more)).ended().await.with(2);
+        let told = Running::start(command.args(faults).args(more))
+            .ended()
+            .await
+            .with(2);
         assert!(told.stderr.contains(reason), "{reason:?}: {}", told.stderr);
     }
     let alone = ["stress", "--replicas", "1", "--faults", "partition"];
     let told = run(&alone).await.with(2);
-    assert!(told.stderr.contains("one replica alone has no links"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("one replica alone has no links"),
+        "{}",
+        told.stderr
+    );
     assert!(!dir.path().join("results").exists(), "nothing was made");
 }
 
@@ -188,14 +239,24 @@ async fn a_full_disk_needs_the_right_to_mount_one() {
             return telegraft(arguments);
         }
         let mut command = Command::new("setpriv");
-        command.args(["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", BINARY]);
+        command.args([
+            "--bounding-set",
+            "-sys_admin",
+            "--inh-caps",
+            "-sys_admin",
+            BINARY,
+        ]);
         command.args(arguments);
         command
     };
     let ended = async |arguments: &[&str]| Running::start(&mut without(arguments)).ended().await;
     let told = ended(&["stress", "--faults", "kill,disk-full", "--duration", "1m"]).await;
     let told = told.with(2);
-    assert!(told.stderr.contains("--faults disk-full: "), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("--faults disk-full: "),
+        "{}",
+        told.stderr
+    );
     // What nobody asked for is left out, and that is said.
     let told = ended(&["stress", "--explain", "--seed", "3", "--duration", "1m"]).await;
     let told = told.with(0).stdout;

@@ -124,7 +124,10 @@ mod tests {
         }
         assert_eq!(counts.len(), 6);
         // 1000 expected of each; 150 is five standard deviations.
-        assert!(counts.values().all(|count| (850..1150).contains(count)), "{counts:?}");
+        assert!(
+            counts.values().all(|count| (850..1150).contains(count)),
+            "{counts:?}"
+        );
     }
 
     #[test]

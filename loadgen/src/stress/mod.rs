@@ -5,11 +5,12 @@
 //! | `fault.rs` | kinds of faults, and whom they hit by role |
 //! | `schedule.rs` | when which fault happens: drawn from a seed |
 //! | `plan.rs`, `config.rs` | what a run is, and `suite.toml` |
-//! | `one.rs` | a run from its beginning to its verdict |
+//! | `one.rs`, `place.rs` | a run from its beginning to its verdict |
 //! | `world.rs`, `client.rs`, `pages.rs` | who talks to the cluster, and what of that is told |
 //! | `nemesis.rs`, `targets.rs`, `tally.rs` | faults carried out, on whom, and whether they had an effect |
 //! | `lookout.rs` | who leads, and whether the replicas' digests agree |
 //! | `journal.rs` | the history, as it is written |
+//! | `keep.rs` | the replicas' data, where it would be gone |
 //! | `settle.rs` | after the faults: all is well again, and everything is read |
 //! | `verdict.rs`, `rows.rs`, `summary.rs` | `verdict.json`, rows, and what is printed |
 //! | `board.rs`, `progress.rs` | what all parts tell each other, and the terminal |
@@ -19,10 +20,12 @@ mod client;
 mod config;
 mod fault;
 mod journal;
+mod keep;
 mod lookout;
 mod nemesis;
 mod one;
 mod pages;
+mod place;
 mod plan;
 mod progress;
 mod rows;

@@ -1,24 +1,24 @@
 //! Carries a schedule out, and looks whether what it does has an effect.
 
+mod strike;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use telegraft_cluster::local::{LinkCounts, LinkFault, LocalCluster, LocalError};
 use telegraft_cluster::raft::NodeId;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::board::Board;
-use super::fault::{Action, FaultKind, Whom};
+use super::fault::{Action, Whom};
 use super::journal::Journal;
 use super::lookout::{Lookout, leader, seconds_since};
-use super::plan::FLOOD;
-use super::schedule::{Fault, Schedule};
+use super::schedule::{Fault, Schedule, fits};
 use super::tally::Tallies;
-use super::targets::{Choice, Link, links_text, together};
+use super::targets::{Choice, Link};
 use crate::bench::steer::Usage;
 use crate::engine::Stop;
 use crate::results::{EventRow, SCHEMA_VERSION};
@@ -30,8 +30,13 @@ const FIND_LEADER: Duration = Duration::from_millis(1_500);
 /// How long a replica has to stop after SIGTERM; then it is killed, so that the other faults
 /// keep their times.
 const STOP: Duration = Duration::from_secs(3);
+/// From a replica's end to its new start, at least: what the old process has answered is in the
+/// history by then, before anything that the new one answers.
+const LAST_ANSWERS: Duration = Duration::from_millis(300);
 /// How much longer a fault goes on that is its kind's first and has had no effect yet.
 const EXTENSION: Duration = Duration::from_secs(6);
+/// Replicas that die by themselves, until the run is given up: one that cannot start dies for ever.
+const MAX_DEATHS: usize = 10;
 /// What a replica says when its disk is full.
 const DISK_FULL: &str = "the log's disk is full";
 
@@ -75,6 +80,8 @@ pub(super) struct State {
 #[derive(Debug)]
 struct Going {
     action: Action,
+    /// When it is to end.
+    until: Instant,
     hit: Vec<NodeId>,
     links: BTreeMap<Link, LinkFault>,
     before: LinkCounts,
@@ -96,20 +103,21 @@ impl Nemesis<'_> {
     /// # Errors
     /// When a fault cannot be carried out.
     pub(super) async fn carry_out(&mut self, schedule: &Schedule) -> Result<(), String> {
-        let mut turns = Vec::new();
-        for (nth, fault) in schedule.faults.iter().enumerate() {
-            turns.push((fault.at, Turn::Begins(nth)));
-            turns.push((fault.ends(), Turn::Ends(nth)));
+        for fault in &schedule.faults {
             let kind = fault.action.kind();
             self.state.tallies.entry(kind).or_default().scheduled += 1;
         }
-        turns.sort_unstable();
-        for (at, turn) in turns {
-            if !self.reached(self.from + at).await? {
+        let over = self.from + schedule.duration;
+        let mut begun = 0;
+        while let Some((moment, turn)) = self.next(schedule, begun) {
+            if !self.reached(moment.min(over)).await? {
                 return Ok(());
             }
             match turn {
-                Turn::Begins(nth) => self.begin(nth, &schedule.faults[nth]).await?,
+                Turn::Begins(nth) => {
+                    begun += 1;
+                    self.begin(nth, &schedule.faults[nth]).await?;
+                }
                 Turn::Ends(nth) => {
                     self.wait_for_effect(nth).await?;
                     self.end(nth).await?;
@@ -118,6 +126,29 @@ impl Nemesis<'_> {
         }
         self.reached(self.from + schedule.duration).await?;
         Ok(())
+    }
+
+    /// What comes next, and when. A fault that began late lasts as long as it should all the same,
+    /// and the next one waits where it would be too much beside it.
+    fn next(&self, schedule: &Schedule, begun: usize) -> Option<(Instant, Turn)> {
+        let going = &self.state.going;
+        let ends = going
+            .iter()
+            .map(|(nth, going)| (going.until, Turn::Ends(*nth)));
+        let ends = ends.min();
+        let begins = schedule.faults.get(begun).map(|fault| {
+            let moment = self.from + fault.at;
+            (moment, Turn::Begins(begun), fault.action)
+        });
+        let Some((moment, turn, action)) = begins else {
+            return ends;
+        };
+        let beside = going.values().map(|going| &going.action);
+        let fits = fits(beside, &action, self.cluster.replicas().len());
+        match ends {
+            Some(end) if !fits || end.0 <= moment => Some(end),
+            _ => Some((moment, turn)),
+        }
     }
 
     /// Ends everything that goes on.
@@ -160,200 +191,14 @@ impl Nemesis<'_> {
             self.journal.nemesis("died", Some(id), "by itself");
             self.event("died", id, "by itself");
             self.state.deaths.push(words);
+            if self.state.deaths.len() >= MAX_DEATHS {
+                return Err(format!("replicas died {MAX_DEATHS} times by themselves"));
+            }
             self.state.paused.remove(&id);
             told("start again", self.cluster.restart(id).await)?;
             self.journal.nemesis("start", Some(id), "");
             self.event("start", id, "");
         }
-        Ok(())
-    }
-
-    async fn begin(&mut self, nth: usize, fault: &Fault) -> Result<(), String> {
-        let choice = self.choice(fault).await;
-        let action = fault.action;
-        let kind = action.kind();
-        let hit = match action {
-            Action::Kill(whom) | Action::Pause(whom) | Action::Restart(whom)
-            | Action::DiskFull(whom) => choice.replicas(whom),
-            _ => Vec::new(),
-        };
-        let links = choice.links(&action);
-        if hit.is_empty() && links.is_empty() {
-            let at = fault.at;
-            let note = format!("{action} at {at:?}: no replica runs that it could hit");
-            self.state.notes.push(note);
-            return Ok(());
-        }
-        let whom = match kind.is_of_links() {
-            true => links_text(links.keys()),
-            false => ids_text(&hit),
-        };
-        let led = match choice.leader {
-            Some(id) => format!("{id} leads"),
-            None => "nobody is known to lead".to_owned(),
-        };
-        let detail = format!("{action}: {whom} ({led})");
-        self.board.begins(nth, &format!("{action} ({whom})"));
-        let logs = hit.iter().map(|id| (*id, self.log_bytes(*id))).collect();
-        let mut going = Going {
-            action,
-            hit,
-            links,
-            before: self.cluster.link_counts(),
-            logs,
-            happened: false,
-        };
-        // Told before it is done: what it causes comes after it in the history.
-        match going.hit.as_slice() {
-            [] => self.told(kind.name(), 0, &detail),
-            hit => {
-                for id in hit {
-                    self.told(kind.name(), *id, &detail);
-                }
-            }
-        }
-        match action {
-            Action::Kill(_) => {
-                for id in &going.hit {
-                    told("kill", self.cluster.kill(*id).await)?;
-                    self.state.down.insert(*id);
-                }
-                going.happened = true;
-            }
-            Action::Pause(_) => {
-                for id in &going.hit {
-                    told("stop", self.cluster.pause(*id).await)?;
-                    self.state.paused.insert(*id);
-                }
-                going.happened = true;
-            }
-            Action::Restart(_) => {
-                for id in &going.hit {
-                    self.restart(*id).await?;
-                }
-                going.happened = true;
-            }
-            Action::DiskFull(_) => {
-                for id in &going.hit {
-                    told("fill the disk", self.cluster.fill_disk(*id))?;
-                    self.state.full.insert(*id);
-                }
-                self.board.flood.store(FLOOD, Ordering::Relaxed);
-            }
-            _ => {}
-        }
-        self.state.tallies.entry(kind).or_default().done += 1;
-        self.state.going.insert(nth, going);
-        self.set_links()
-    }
-
-    /// SIGTERM, and started again at once when it has ended.
-    async fn restart(&mut self, id: NodeId) -> Result<(), String> {
-        match timeout(STOP, self.cluster.terminate(id)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.state.deaths.push(error.to_string()),
-            // It was killed when its end was not waited for any longer.
-            Err(_) => self.told("kill", id, "it did not stop in time"),
-        }
-        told("start again", self.cluster.restart(id).await)?;
-        self.told("start", id, "");
-        Ok(())
-    }
-
-    async fn end(&mut self, nth: usize) -> Result<(), String> {
-        let Some(going) = self.state.going.remove(&nth) else {
-            return Ok(());
-        };
-        let kind = going.action.kind();
-        if going.happened || self.had_effect(&going) {
-            self.state.tallies.entry(kind).or_default().happened += 1;
-        }
-        let end = kind.end_name();
-        for id in &going.hit {
-            if self.state.down.remove(id) {
-                told("start again", self.cluster.restart(*id).await)?;
-                self.told(end, *id, "");
-            }
-            // One that died meanwhile was started again.
-            if self.state.paused.remove(id) {
-                told("let go on", self.cluster.resume(*id).await)?;
-                self.told(end, *id, "");
-            }
-            if self.state.full.remove(id) {
-                told("free the disk", self.cluster.free_disk(*id))?;
-                self.told(end, *id, "");
-            }
-        }
-        if self.state.full.is_empty() {
-            self.board.flood.store(0, Ordering::Relaxed);
-        }
-        self.set_links()?;
-        if kind.is_of_links() {
-            self.told(end, 0, &going.action.to_string());
-        }
-        self.board.ends(nth);
-        Ok(())
-    }
-
-    /// The first of its kind goes on until it has had an effect, but not for ever.
-    async fn wait_for_effect(&mut self, nth: usize) -> Result<(), String> {
-        let until = Instant::now() + EXTENSION;
-        while let Some(going) = self.state.going.get(&nth) {
-            let tally = self.state.tallies.get(&going.action.kind());
-            let first = tally.is_none_or(|tally| tally.happened == 0);
-            if !first || going.happened || self.had_effect(going) || Instant::now() >= until {
-                break;
-            }
-            if !self.reached(Instant::now() + LOOK).await? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// What the links and the replicas themselves have counted and said since it began.
-    fn had_effect(&self, going: &Going) -> bool {
-        let (now, before) = (self.cluster.link_counts(), going.before);
-        match going.action.kind() {
-            FaultKind::Kill | FaultKind::Pause | FaultKind::Restart => going.happened,
-            FaultKind::Partition => {
-                // In namespaces nobody counts; that the rules were set is all that is known.
-                now == LinkCounts::default()
-                    || now.dropped_by_cuts > before.dropped_by_cuts
-                    || now.broken > before.broken
-            }
-            FaultKind::Delay | FaultKind::Throttle => now.delayed > before.delayed,
-            FaultKind::Loss => now.lost > before.lost,
-            FaultKind::Duplicate => now.duplicated > before.duplicated,
-            FaultKind::Reorder => now.reordered > before.reordered,
-            FaultKind::DiskFull => going.logs.iter().any(|(id, from)| {
-                let log = fs::read(self.log(*id)).unwrap_or_default();
-                let from = usize::try_from(*from).map_or(log.len(), |from| from.min(log.len()));
-                String::from_utf8_lossy(&log[from..]).contains(DISK_FULL)
-            }),
-        }
-    }
-
-    /// Makes every link what the faults that go on make of it.
-    fn set_links(&mut self) -> Result<(), String> {
-        let mut wanted: BTreeMap<Link, LinkFault> = BTreeMap::new();
-        for going in self.state.going.values() {
-            for (link, fault) in &going.links {
-                let set = wanted.entry(*link).or_default();
-                *set = together(*set, *fault);
-            }
-        }
-        for link in self.state.links.keys() {
-            wanted.entry(*link).or_default();
-        }
-        for (link, fault) in &wanted {
-            let is = self.state.links.get(link).copied().unwrap_or_default();
-            if is != *fault {
-                told("set a link", self.cluster.set_link(link.0, link.1, *fault))?;
-            }
-        }
-        wanted.retain(|_, fault| *fault != LinkFault::default());
-        self.state.links = wanted;
         Ok(())
     }
 
@@ -414,10 +259,4 @@ impl Nemesis<'_> {
 
 fn told<T>(what: &str, done: Result<T, LocalError>) -> Result<T, String> {
     done.map_err(|error| format!("cannot {what}: {error}"))
-}
-
-/// Replicas for people: `1, 3`.
-fn ids_text(ids: &[NodeId]) -> String {
-    let texts: Vec<String> = ids.iter().map(NodeId::to_string).collect();
-    format!("replica {}", texts.join(", "))
 }

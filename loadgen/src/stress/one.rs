@@ -1,13 +1,10 @@
 //! A stress run: a fresh cluster, load and faults, healing, the last reads, and the verdict.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use telegraft_cluster::local::{LinkCounts, LocalCluster, LocalOptions, System, cpu_seconds};
-use telegraft_cluster::log::Durability;
+use telegraft_cluster::local::{LinkCounts, LocalCluster, cpu_seconds};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -15,37 +12,28 @@ use tokio::time::{Instant, timeout};
 use super::board::Board;
 use super::client::Client;
 use super::journal::Journal;
+use super::keep::keep;
 use super::lookout::{Lookout, watch};
 use super::nemesis::{Nemesis, State};
-use super::plan::{Plan, SEGMENT_BYTES};
+use super::place::{Place, options, prepare};
+use super::plan::Plan;
 use super::progress::Progress;
 use super::rows::{self, Known, pass_seconds};
 use super::settle::{Readers, settled};
 use super::verdict::{self, Facts};
 use super::world::{People, Room, World, set_up};
-use super::{Outcome, StressError, config, summary};
-use crate::bench::{RESULTS, data_directory, environment, new_nonce};
+use super::{Outcome, StressError, summary};
+use crate::bench::environment;
 use crate::call::connections;
 use crate::collect::{Collected, Collector};
 use crate::engine::{SECONDS_CAPACITY, Stop};
 use crate::recorder::{Recorder, Window};
-use crate::results::{EventRow, ResultDir};
+use crate::results::EventRow;
 use crate::routes::Routes;
 use crate::suite::Targets;
 
-/// Until a fresh cluster serves.
-const READY: Duration = Duration::from_secs(30);
 /// How long clients may take to end after the load: the longest operation, and a little.
 const LAST_OPERATIONS: Duration = Duration::from_secs(15);
-
-/// A run's places.
-struct Place {
-    run_id: String,
-    nonce: String,
-    results: ResultDir,
-    data_dir: PathBuf,
-    history: PathBuf,
-}
 
 /// What the loaded cluster gave.
 struct Loaded {
@@ -103,10 +91,25 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
     journal.finish().map_err(|error| {
         StressError::Failed(format!("cannot write {}: {error}", place.history.display()))
     })?;
+    let checked = match verdict::check(&place.history).await {
+        Ok(checked) => checked,
+        Err(error) => {
+            let _ = cluster.stop().await;
+            return Err(error);
+        }
+    };
+    let wrong = !loaded.board.wrong().is_empty() || !loaded.state.deaths.is_empty();
+    let explains = !checked.is_consistent() || wrong || !loaded.failures.is_empty();
+    if explains && plan.disk().is_some() {
+        if let Err(error) = keep(&place.data_dir, plan.job.replicas) {
+            loaded
+                .failures
+                .push(format!("the replicas' data is not kept: {error}"));
+        }
+    }
     if let Err(error) = cluster.stop().await {
         loaded.failures.push(format!("stopping: {error}"));
     }
-    let checked = verdict::check(&place.history).await?;
     let facts = Facts {
         plan: &plan,
         run_id: &place.run_id,
@@ -120,7 +123,7 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
         window: loaded.window,
     };
     let verdict = facts.verdict(checked);
-    verdict::write(&place.results, &place.history, &verdict)?;
+    verdict::write(&place.results, &verdict)?;
     let mut events = [loaded.state.events.as_slice(), &loaded.leaders].concat();
     events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
     place.results.append_events(&events)?;
@@ -148,50 +151,6 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
         summary: summary::text(&verdict, place.results.path()),
         verdict,
     })
-}
-
-/// Makes the result directory and what is known before the run.
-fn prepare(plan: &Plan) -> Result<Place, StressError> {
-    let results = match &plan.job.out {
-        Some(path) => ResultDir::create_at(path)?,
-        None => ResultDir::create(Path::new(RESULTS), "stress", SystemTime::now())?,
-    };
-    let data_dir = data_directory(&results, &BTreeSet::new())?;
-    let nonce = new_nonce().map_err(|error| StressError::Failed(error.to_string()))?;
-    results.write_suite(&config::text(plan, &nonce))?;
-    let run_id = format!("telegraft-{}-stress-s{}", plan.job.replicas, plan.seed);
-    for name in ["history", "verdict"] {
-        let path = results.path().join(name);
-        fs::create_dir(&path).map_err(|error| {
-            StressError::Failed(format!("cannot make {}: {error}", path.display()))
-        })?;
-    }
-    Ok(Place {
-        history: results
-            .path()
-            .join("history")
-            .join(format!("{run_id}.jsonl")),
-        run_id,
-        nonce,
-        results,
-        data_dir,
-    })
-}
-
-fn options(plan: &Plan, data_dir: &Path) -> LocalOptions {
-    LocalOptions {
-        binary: plan.job.binary.clone(),
-        system: System::Telegraft,
-        replicas: plan.job.replicas,
-        data_dir: data_dir.to_owned(),
-        base_port: None,
-        durability: Durability::Fsync,
-        mailbox: plan.job.mailbox,
-        ready_timeout: READY,
-        links: plan.links(),
-        disk: plan.disk(),
-        segment_bytes: Some(SEGMENT_BYTES),
-    }
 }
 
 /// The future's output, or none when the run is interrupted before.
@@ -247,7 +206,9 @@ async fn load(
         ballast: people.ballast.0,
     };
     let sessions = people.sessions.clone();
-    let world = Arc::new(world(plan, place, people, journal, &board, &recorder, stop, window));
+    let world = Arc::new(world(
+        plan, place, people, journal, &board, &recorder, stop, window,
+    ));
     let mut clients = clients(&world, &http, &urls, &sessions)?;
     progress.stage(&format!(
         "{} clients, {} faults",
@@ -331,7 +292,10 @@ async fn load(
     }))
 }
 
-#[expect(clippy::too_many_arguments, reason = "each of them is a part of the world")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each of them is a part of the world"
+)]
 fn world(
     plan: &Plan,
     place: &Place,

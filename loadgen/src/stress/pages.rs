@@ -30,14 +30,6 @@ fn id_of(text: &str, nonce: &str) -> String {
     format!("altered: {shown}")
 }
 
-pub(super) fn consistency_name(consistency: Consistency) -> &'static str {
-    match consistency {
-        Consistency::Linearizable => "linearizable",
-        Consistency::Lease => "lease",
-        Consistency::Local => "local",
-    }
-}
-
 /// Where a page of a room is read.
 pub(super) fn read_path(
     room: u64,
@@ -46,7 +38,7 @@ pub(super) fn read_path(
     consistency: Consistency,
     min_index: u64,
 ) -> String {
-    let consistency = consistency_name(consistency);
+    let consistency = consistency.name();
     let mut path =
         format!("/v1/rooms/{room}/messages?after={after}&limit={limit}&consistency={consistency}");
     if min_index > 0 {
@@ -74,8 +66,7 @@ pub(super) fn inbox(bytes: &Bytes, nonce: &str) -> Result<Completion, String> {
     let cursor = page.cursor.parse();
     let cursor = cursor.map_err(|_| format!("the cursor {:?} is no number", page.cursor))?;
     let values = page.messages.iter();
-    let values =
-        values.map(|message| (message.room_id, message.seq, id_of(&message.body, nonce)));
+    let values = values.map(|message| (message.room_id, message.seq, id_of(&message.body, nonce)));
     Ok(Completion::Inbox {
         values: values.collect(),
         applied_index: page.applied_index,

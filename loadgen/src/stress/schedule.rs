@@ -4,12 +4,15 @@
 //! give. After a storm of some faults there is a quiet window. Whom a fault hits is told by role;
 //! which replica that was is known only when it happens.
 
+mod variants;
+
 use std::fmt;
 use std::time::Duration;
 
-use super::fault::{Action, FaultKind, Shape, Style, Which, Whom};
+use super::fault::{Action, FaultKind, Style, Whom};
 use crate::draw::Draws;
 use crate::values::duration_text;
+use variants::{Variant, variants};
 
 /// Before the first fault: everyone has begun.
 const LEAD: Duration = Duration::from_secs(1);
@@ -150,14 +153,6 @@ struct Maker {
     left_of_storm: u64,
 }
 
-/// What tells faults of one kind apart.
-#[derive(Clone, Copy, Debug)]
-enum Variant {
-    Of(Whom),
-    Cut(Shape),
-    On(Which),
-}
-
 impl Maker {
     fn storm(&mut self) -> u64 {
         STORM.0 + self.draws.below(STORM.1 + 1)
@@ -243,11 +238,17 @@ impl Maker {
     fn first_fit(&self, action: &Action, mut start: Duration) -> Duration {
         loop {
             let going: Vec<&Fault> = self.faults.iter().filter(|f| f.ends() > start).collect();
-            if fits(going.iter().map(|fault| &fault.action), action, self.replicas) {
+            if fits(
+                going.iter().map(|fault| &fault.action),
+                action,
+                self.replicas,
+            ) {
                 return start;
             }
             let ends = going.iter().map(|fault| fault.ends());
-            start = ends.min().expect("what does not fit has something beside it");
+            start = ends
+                .min()
+                .expect("what does not fit has something beside it");
         }
     }
 
@@ -311,52 +312,6 @@ impl Maker {
         }
         let variant = self.bags[bag].1.pop();
         variant.expect("each kind has a variant for any number of replicas")
-    }
-}
-
-/// What of a kind makes sense with so many replicas.
-fn variants(kind: FaultKind, replicas: usize) -> Vec<Variant> {
-    let few = (replicas - 1) / 2;
-    let whom = |all: &[Whom]| {
-        let makes_sense = |whom: &Whom| match whom {
-            Whom::Leader => true,
-            Whom::Follower => replicas > 1,
-            Whom::Minority => few > 1,
-            Whom::Majority => replicas > 2,
-            Whom::All => replicas > 1,
-        };
-        let all = all.iter().copied().filter(makes_sense);
-        all.map(Variant::Of).collect()
-    };
-    match kind {
-        FaultKind::Kill | FaultKind::Pause => whom(&[
-            Whom::Leader,
-            Whom::Follower,
-            Whom::Minority,
-            Whom::Majority,
-            Whom::All,
-        ]),
-        FaultKind::Restart => whom(&[Whom::Leader, Whom::Follower]),
-        FaultKind::DiskFull => whom(&[Whom::Leader, Whom::Follower, Whom::All]),
-        FaultKind::Partition => {
-            let mut shapes = vec![
-                Shape::LeaderAlone,
-                Shape::LeaderUnheard,
-                Shape::LeaderDeaf,
-                Shape::OneLink,
-            ];
-            if replicas > 2 {
-                shapes.extend([Shape::LeaderInMajority, Shape::Bridge]);
-            }
-            if replicas > 3 {
-                // Of three, each hears both others in a ring; and the smaller part is one.
-                shapes.extend([Shape::LeaderInMinority, Shape::Ring]);
-            }
-            shapes.into_iter().map(Variant::Cut).collect()
-        }
-        _ => [Which::All, Which::OfLeader, Which::One]
-            .map(Variant::On)
-            .to_vec(),
     }
 }
 

@@ -29,18 +29,30 @@ fn kinds(schedule: &Schedule) -> BTreeSet<FaultKind> {
 fn check(schedule: &Schedule, request: &Request) {
     let seed = request.seed;
     let faults = &schedule.faults;
-    assert!(faults.is_sorted_by_key(|fault| fault.at), "seed {seed}: {schedule}");
+    assert!(
+        faults.is_sorted_by_key(|fault| fault.at),
+        "seed {seed}: {schedule}"
+    );
     for (nth, fault) in faults.iter().enumerate() {
         let (shortest, longest) = fault.action.kind().lengths();
-        assert!((shortest..=longest).contains(&fault.lasts), "seed {seed}: {fault:?}");
-        assert!(fault.at >= Duration::from_secs(1), "seed {seed}: {schedule}");
+        assert!(
+            (shortest..=longest).contains(&fault.lasts),
+            "seed {seed}: {fault:?}"
+        );
+        assert!(
+            fault.at >= Duration::from_secs(1),
+            "seed {seed}: {schedule}"
+        );
         let end = request.duration - Duration::from_secs(1);
         assert!(fault.ends() <= end, "seed {seed}: {schedule}");
         let going: Vec<&Fault> = faults[..nth]
             .iter()
             .filter(|before| before.ends() > fault.at)
             .collect();
-        assert!(going.len() < MAX_AT_ONCE, "seed {seed}: {fault:?}\n{schedule}");
+        assert!(
+            going.len() < MAX_AT_ONCE,
+            "seed {seed}: {fault:?}\n{schedule}"
+        );
         let beside = going.iter().map(|fault| &fault.action);
         assert!(
             fits(beside, &fault.action, request.replicas),
@@ -113,7 +125,11 @@ fn a_long_run_has_every_variant_many_faults_and_quiet_windows() {
         .collect();
     assert_eq!(kills.len(), 5, "{kills:?}");
     // Every 1 to 3 s in a storm, and less often with the quiet windows between.
-    assert!((120..400).contains(&schedule.faults.len()), "{}", schedule.faults.len());
+    assert!(
+        (120..400).contains(&schedule.faults.len()),
+        "{}",
+        schedule.faults.len()
+    );
     let mut busy_until = Duration::ZERO;
     let mut quiet = 0;
     for fault in &schedule.faults {
@@ -127,7 +143,10 @@ fn a_long_run_has_every_variant_many_faults_and_quiet_windows() {
 fn it_is_told_in_words() {
     let schedule = draw(&request(3, 20, 3, &[FaultKind::Partition, FaultKind::Loss]));
     let text = schedule.to_string();
-    assert!(text.contains("partition: ") && text.contains("loss on "), "{text}");
+    assert!(
+        text.contains("partition: ") && text.contains("loss on "),
+        "{text}"
+    );
     assert_eq!(text.lines().count(), schedule.faults.len() + 1, "{text}");
     assert!(text.ends_with("20.000 s  everything is healed"), "{text}");
 }

@@ -102,7 +102,10 @@ fn history(check: &telegraft_history::Verdict, lines: &mut Vec<String>) {
     }
     lines.push(field(
         "Digests",
-        &format!("{} compared, in the run and after it", check.digests_compared),
+        &format!(
+            "{} compared, in the run and after it",
+            check.digests_compared
+        ),
     ));
 }
 

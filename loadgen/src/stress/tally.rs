@@ -27,3 +27,23 @@ pub(super) fn missing(tallies: &Tallies) -> Vec<FaultKind> {
     let never = tallies.iter().filter(|(_, tally)| tally.happened == 0);
     never.map(|(kind, _)| *kind).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_that_was_done_and_had_no_effect_is_missing() {
+        let tally = |scheduled, done, happened| Tally {
+            scheduled,
+            done,
+            happened,
+        };
+        let tallies = Tallies::from([
+            (FaultKind::Kill, tally(3, 2, 2)),
+            (FaultKind::Loss, tally(2, 2, 0)),
+            (FaultKind::DiskFull, tally(1, 0, 0)),
+        ]);
+        assert_eq!(missing(&tallies), [FaultKind::Loss, FaultKind::DiskFull]);
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use telegraft_cluster::local::LinkCounts;
-use telegraft_history::CheckOptions;
+use telegraft_history::{CheckOptions, timeline_svg};
 
 use super::board::Board;
 use super::config;
@@ -37,6 +37,18 @@ pub enum Judgement {
     Inconclusive,
     /// Everything happened, and what was recorded is consistent.
     Consistent,
+}
+
+impl Judgement {
+    fn of(violated: bool, interrupted: bool, failed: bool, inconclusive: bool) -> Judgement {
+        match (violated, interrupted, failed, inconclusive) {
+            (true, ..) => Judgement::Violated,
+            (_, true, ..) => Judgement::Interrupted,
+            (_, _, true, _) => Judgement::Failed,
+            (_, _, _, true) => Judgement::Inconclusive,
+            _ => Judgement::Consistent,
+        }
+    }
 }
 
 /// What the links between replicas did, over the run. All zeros with network namespaces, where
@@ -154,18 +166,12 @@ impl Facts<'_> {
             true => Vec::new(),
             false => missing(&self.state.tallies),
         };
-        let failed = !self.failures.is_empty() || !self.state.deaths.is_empty();
-        let judgement = if !check.is_consistent() || !wrong.is_empty() {
-            Judgement::Violated
-        } else if self.interrupted {
-            Judgement::Interrupted
-        } else if failed {
-            Judgement::Failed
-        } else if !never.is_empty() {
-            Judgement::Inconclusive
-        } else {
-            Judgement::Consistent
-        };
+        let judgement = Judgement::of(
+            !check.is_consistent() || !wrong.is_empty(),
+            self.interrupted,
+            !self.failures.is_empty() || !self.state.deaths.is_empty(),
+            !never.is_empty(),
+        );
         let violations = check.violations.iter();
         let violations = violations.map(|found| format!("{}: {}", found.rule, found.text));
         let never = never.iter().map(|kind: &FaultKind| {
@@ -254,19 +260,29 @@ pub(super) async fn check(path: &Path) -> Result<telegraft_history::Verdict, Str
 ///
 /// # Errors
 /// When they cannot be written.
-pub(super) fn write(
-    results: &ResultDir,
-    history: &Path,
-    verdict: &StressVerdict,
-) -> Result<(), StressError> {
+pub(super) fn write(results: &ResultDir, verdict: &StressVerdict) -> Result<(), StressError> {
     let mut text = serde_json::to_string_pretty(verdict).expect("plain data has a JSON form");
     text.push('\n');
-    results.write(
-        &format!("verdict/{}.json", verdict.run_id),
-        text.as_bytes(),
-    )?;
-    for (nth, violation) in verdict.check.violations.iter().take(MAX_DRAWN).enumerate() {
-        let _ = (history, nth, violation);
+    results.write(&format!("verdict/{}.json", verdict.run_id), text.as_bytes())?;
+    let violations = verdict.check.violations.iter().take(MAX_DRAWN);
+    for (nth, violation) in (1..).zip(violations) {
+        let name = format!("verdict/{}.{nth}.svg", verdict.run_id);
+        results.write(&name, timeline_svg(violation).as_bytes())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_worst_counts() {
+        let of = Judgement::of;
+        assert_eq!(of(false, false, false, false), Judgement::Consistent);
+        assert_eq!(of(false, false, false, true), Judgement::Inconclusive);
+        assert_eq!(of(false, false, true, true), Judgement::Failed);
+        assert_eq!(of(false, true, true, true), Judgement::Interrupted);
+        assert_eq!(of(true, true, true, true), Judgement::Violated);
+    }
 }
