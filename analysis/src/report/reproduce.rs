@@ -27,14 +27,17 @@ pub(super) fn section(context: &Context<'_>) -> Section {
         plain(seconds),
         data.runs.len()
     )));
+    let mut stressed: Vec<String> = Vec::new();
     for (source, names) in &suites {
         let of = match data.sources.len() {
             1 => String::new(),
             _ => format!("{}: ", names.join(", ")),
         };
         if let Some(commands) = stress_commands(context, source) {
-            section.paragraph(Text::plain(of).then(Text::parse(STRESS)));
-            section.code("sh", commands);
+            // One block for all of them.
+            let of = of.trim_end_matches([':', ' ']);
+            stressed.extend((!of.is_empty()).then(|| format!("# {}", one_line(of))));
+            stressed.extend(commands);
             continue;
         }
         let Some(suite) = &source.suite else {
@@ -57,6 +60,10 @@ pub(super) fn section(context: &Context<'_>) -> Section {
         section.code("sh", command.text);
         section.code("toml", suite.trim_end());
     }
+    if !stressed.is_empty() {
+        section.paragraph(Text::parse(STRESS));
+        section.code("sh", stressed.join("\n"));
+    }
     if data.runs.iter().any(|run| run.shares.is_some()) {
         section.paragraph(Text::parse(
             "The shards ran at the same time against one cluster, each with its share (`telegraft load \
@@ -70,10 +77,10 @@ pub(super) fn section(context: &Context<'_>) -> Section {
 const STRESS: &str = "\
 Faults and clients' choices follow from the seed, so that the same faults come at the same times (with \
 `--explain`, they are printed and nothing is done); what the machine does meanwhile does not, and the history \
-is another one. The one that was recorded is judged again by `telegraft check`.";
+is another one. The one that was recorded is judged again by `telegraft check`, in its result directory.";
 
 /// The commands of a directory's stress runs, where it has such and their verdicts tell them all.
-fn stress_commands(context: &Context<'_>, source: &Source) -> Option<String> {
+fn stress_commands(context: &Context<'_>, source: &Source) -> Option<Vec<String>> {
     let sources = &context.data.sources;
     let at = sources
         .iter()
@@ -94,7 +101,7 @@ fn stress_commands(context: &Context<'_>, source: &Source) -> Option<String> {
         }
     }
     let mut runs = context.data.runs.iter().filter(|run| run.source == at);
-    (!lines.is_empty() && runs.all(crate::data::Run::is_stress)).then(|| lines.join("\n"))
+    (!lines.is_empty() && runs.all(crate::data::Run::is_stress)).then_some(lines)
 }
 
 /// What is to be typed, and what is to be said before it.

@@ -156,7 +156,7 @@ fn stress(context: &Context<'_>) -> Vec<Text> {
     }
     if !absent.is_empty() && verdicts().next().is_some() {
         let absent: Vec<String> = absent.into_iter().map(str::to_owned).collect();
-        found.push(warning(format!(
+        found.push(Text::plain(format!(
             "Stress runs: no fault of these kinds had an effect in any of them, so nothing is said of {}: {}.",
             if absent.len() == 1 { "it" } else { "them" },
             absent.join(", ")

@@ -175,26 +175,22 @@ fn exceptions(stress: &[Stress]) -> Vec<Text> {
     told
 }
 
-/// `stale-read 3 times, lost once`.
+/// `rules broken: lost (1), stale-read (2)`.
 fn broken(stress: &Stress) -> String {
     let Some(verdict) = &stress.verdict else {
         return String::new();
     };
-    let times = |n: u64| match n {
-        1 => "once".to_owned(),
-        n => format!("{} times", count(n)),
-    };
     let rules = verdict.check.violated.iter();
-    let mut parts: Vec<String> = rules
-        .map(|(rule, n)| format!("{rule} {}", times(*n)))
+    let mut rules: Vec<String> = rules
+        .map(|(rule, n)| format!("{rule} ({})", count(*n)))
         .collect();
     if verdict.wrong_answers > 0 {
-        parts.push(format!("wrong answers {}", times(verdict.wrong_answers)));
+        rules.push(format!("wrong answers ({})", count(verdict.wrong_answers)));
     }
-    match parts.is_empty() {
+    match rules.is_empty() {
         // It judges itself so, and tells no rule.
         true => verdict.reasons.first().cloned().unwrap_or_default(),
-        false => parts.join(", "),
+        false => format!("rules broken: {}", rules.join(", ")),
     }
 }
 
@@ -286,12 +282,14 @@ fn local(stress: &[Stress]) -> Option<Text> {
         1 => "",
         _ => " in the worst of the runs",
     };
+    let half = match ms.p50 {
+        0 => "half missed nothing".to_owned(),
+        ms => format!("half were behind by at most {} ms", count(ms)),
+    };
     Some(Text::plain(format!(
-        "Local reads may be old, and were: of {} reads of rooms, half missed nothing that had been \
-         acknowledged for more than {} ms, 99 of 100 nothing for more than {} ms, and the oldest was {} ms \
-         behind{several} (in messages of the room: {}, {} and {}).",
+        "Local reads may be old, and were: of {} reads of rooms, {half}, 99 of 100 were behind by at most \
+         {} ms, and the oldest by {} ms{several} (in messages of the room: {}, {} and {}).",
         count(reads),
-        count(ms.p50),
         count(ms.p99),
         count(ms.max),
         count(messages.p50),
@@ -335,8 +333,8 @@ fn digests(stress: &[Stress]) -> Option<Text> {
     Some(Text::plain(match (compared, violated(stress, DIGEST)) {
         (0, _) => format!("{MARK} No digest of a replica was held against another's."),
         (compared, 0) => format!(
-            "{} digests of replicas' whole states were held against another replica's at the same log \
-             index, during the faults and after: all were equal.",
+            "{} digests of replicas, which chain every log entry with what came of it, were held against \
+             another replica's at the same log index, during the faults and after: all were equal.",
             count(compared)
         ),
         (compared, differ) => format!(

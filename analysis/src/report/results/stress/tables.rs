@@ -14,7 +14,7 @@ use crate::report::text::Text;
 use crate::stress::{Answer, Stress};
 
 const RUNS_CAPTION: &str = "\
-Each stress run. *Operations*: all that were checked, answered or not. *Acknowledged*: messages. \
+Each stress run, whatever came of it. *Operations*: all that were checked, answered or not. *Acknowledged*: messages. \
 *Unknown*: sends whose outcome their client never learned; of these, *read later* and *in no read*. \
 *Outage*: the longest time without a successful send. *Heal*: from the end of the last fault until all \
 replicas had applied the whole log.";
