@@ -135,8 +135,8 @@ fn stress(context: &Context<'_>) -> Vec<Text> {
         Text::plain(
             "Stress runs: the check rests on what clients were answered. What no client read during the \
              faults is known from the last reads and the digests alone; a wrong state that was there for \
-             a moment and that nobody read or digested is not seen. Of a send whose outcome is unknown, \
-             both is right, so that it shows less than an acknowledged one.",
+             a moment and that nobody read or digested is not seen. A send whose outcome is unknown \
+             may have happened or not, and shows less than an acknowledged one.",
         ),
         Text::plain(
             "Stress runs: a process that is killed leaves what it had written in the kernel's page cache, \

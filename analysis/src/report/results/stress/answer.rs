@@ -318,7 +318,7 @@ fn unknown(stress: &[Stress]) -> Option<Text> {
     let rest = sends.saturating_sub(appeared).saturating_sub(implied);
     Some(Text::plain(format!(
         "The outcome of {} sends stayed unknown to their clients: {} of them were read later{implied_text}, and {} \
-         were in no read. Both is allowed, twice is not.",
+         were in no read. Either is allowed, twice is not.",
         count(sends),
         count(appeared),
         count(rest),
@@ -363,8 +363,8 @@ fn outage(stress: &[Stress]) -> Option<Text> {
     #[allow(clippy::cast_precision_loss, reason = "no outage has 2^52 nanoseconds")]
     let seconds = longest as f64 / 1e9;
     Some(Text::plain(format!(
-        "The longest time without a successful write, faults that stop a majority among its causes, was \
-         {} s.{healed}",
+        "The longest time without a successful write was {} s; faults that stop a majority are among its \
+         causes.{healed}",
         sig3(seconds)
     )))
 }

@@ -14,7 +14,7 @@ use crate::report::text::Text;
 use crate::stress::{Answer, Stress};
 
 const RUNS_CAPTION: &str = "\
-Each stress run, whatever came of it. *Operations*: all that were checked, answered or not. *Acknowledged*: messages. \
+Each stress run, whatever came of it. *Operations*: all that were checked, answered or not. *Messages*: those that were acknowledged. \
 *Unknown*: sends whose outcome their client never learned; of these, *read later* and *in no read*. \
 *Outage*: the longest time without a successful send. *Heal*: from the end of the last fault until all \
 replicas had applied the whole log.";
@@ -59,8 +59,8 @@ pub(super) fn marked(stress: &Stress) -> String {
     clippy::cast_precision_loss,
     reason = "times stay below 2^52 nanoseconds"
 )]
-fn ns_as_ms(ns: u64) -> f64 {
-    ns as f64 / 1e6
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
 }
 
 /// One row for each run.
@@ -68,17 +68,17 @@ pub(super) fn runs(context: &Context<'_>) -> Table {
     let columns = [
         Column::text("run", "run"),
         Column::text("answer", "answer"),
+        Column::number("violations", "violations", ""),
         Column::text("replicas", "replicas").page_only(),
         Column::text("seed", "seed").page_only(),
         Column::number("duration_s", "time", "s"),
         Column::number("operations", "operations", ""),
-        Column::number("acknowledged", "acknowledged", ""),
+        Column::number("acknowledged", "messages", ""),
         Column::number("unknown", "unknown", ""),
         Column::number("unknown_read", "read later", "").page_only(),
         Column::number("unknown_unread", "in no read", "").page_only(),
-        Column::number("violations", "violations", ""),
-        Column::number("outage_ms", "outage", "ms"),
-        Column::number("heal_ms", "heal", "ms"),
+        Column::number("outage_s", "outage", "s"),
+        Column::number("heal_s", "heal", "s"),
     ];
     let mut table = Table::new("stress-runs", caption(context, RUNS_CAPTION), &columns);
     for stress in &context.data.stress {
@@ -97,6 +97,7 @@ pub(super) fn runs(context: &Context<'_>) -> Table {
         table.row(vec![
             Cell::text(marked(stress)),
             Cell::text(stress.answer().name()),
+            verdict.map_or(Cell::Unknown, |_| Cell::count(stress.violations())),
             words(|verdict| verdict.replicas.to_string()),
             words(|verdict| verdict.seed.to_string()),
             Cell::number(verdict.map(|verdict| verdict.duration_s)),
@@ -105,9 +106,12 @@ pub(super) fn runs(context: &Context<'_>) -> Table {
             number(|verdict| verdict.check.unknown_sends),
             number(|verdict| verdict.check.unknown_appeared),
             number(unread),
-            verdict.map_or(Cell::Unknown, |_| Cell::count(stress.violations())),
-            Cell::number(verdict.map(|verdict| ns_as_ms(verdict.check.longest_outage_ns))),
-            Cell::number(verdict.and_then(|verdict| verdict.heal_ms)),
+            Cell::number(verdict.map(|verdict| seconds(verdict.check.longest_outage_ns))),
+            Cell::number(
+                verdict
+                    .and_then(|verdict| verdict.heal_ms)
+                    .map(|ms| ms / 1e3),
+            ),
         ]);
         let notes = verdict.into_iter().flat_map(|verdict| {
             let check = verdict.check.notes.iter();
