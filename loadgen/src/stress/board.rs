@@ -56,10 +56,17 @@ impl Board {
 
     /// Takes one of the large messages that are to be sent, if there is one.
     pub(super) fn take_large(&self) -> bool {
-        let one_less = |left: u64| left.checked_sub(1);
-        self.flood
-            .try_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
-            .is_ok()
+        let mut left = self.flood.load(Ordering::Relaxed);
+        while let Some(less) = left.checked_sub(1) {
+            let taken =
+                self.flood
+                    .compare_exchange_weak(left, less, Ordering::Relaxed, Ordering::Relaxed);
+            match taken {
+                Ok(_) => return true,
+                Err(now) => left = now,
+            }
+        }
+        false
     }
 }
 

@@ -100,12 +100,12 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
     };
     let wrong = !loaded.board.wrong().is_empty() || !loaded.state.deaths.is_empty();
     let explains = !checked.is_consistent() || wrong || !loaded.failures.is_empty();
-    if explains && plan.disk().is_some() {
-        if let Err(error) = keep(&place.data_dir, plan.job.replicas) {
-            loaded
-                .failures
-                .push(format!("the replicas' data is not kept: {error}"));
-        }
+    if explains
+        && plan.disk().is_some()
+        && let Err(error) = keep(&place.data_dir, plan.job.replicas)
+    {
+        let why = format!("the replicas' data is not kept: {error}");
+        loaded.failures.push(why);
     }
     if let Err(error) = cluster.stop().await {
         loaded.failures.push(format!("stopping: {error}"));
