@@ -86,7 +86,7 @@ fn bands(events: &[EventRow], name: &str, end: &str, end_s: f64) -> Vec<(f64, f6
                 let of_links = begun.replica == 0 && begun.detail.starts_with(&event.detail);
                 begun.replica == event.replica && (begun.replica > 0 || of_links)
             };
-            if let Some(at) = open.iter().position(|begun| ends(&begun)) {
+            if let Some(at) = open.iter().position(ends) {
                 bands.push((open.remove(at).at_s, event.at_s));
             }
         }
