@@ -11,6 +11,10 @@
 //! `client` and `ask` (the load), `facts` and `truth` (what is known from outside), `invariants`,
 //! `sometimes` (what must be seen in some runs, or the runs prove little), `calm` (what must heal),
 //! `fleet` (many seeds at once).
+//!
+//! All of it needs the feature `virtual-time`.
+
+#![cfg(feature = "virtual-time")]
 
 mod ask;
 mod calm;

@@ -1,6 +1,6 @@
 //! A replica whose state machine has a bug that the others' have not.
 //!
-//! `cargo test --features known-bugs --test processes divergence`
+//! (Tests are built with the known bugs; none is switched on but by its test.)
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

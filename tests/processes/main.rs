@@ -9,7 +9,6 @@ mod compare;
 mod crashes;
 mod damage;
 mod disk_full;
-#[cfg(feature = "known-bugs")]
 mod divergence;
 mod failover;
 mod fault_links;
