@@ -23,7 +23,19 @@ type Change = fn(&mut Story, &Facts, &mut StdRng) -> bool;
 /// A way to make one thing untrue, and the rules that it breaks.
 struct Mutation(&'static str, Change, &'static [&'static str]);
 
-const MUTATIONS: [Mutation; 32] = [
+const MUTATIONS: [Mutation; 33] = [
+    // Nobody was told its log index: it is the answers that contradict each other, and which of
+    // them is wrong cannot be told. The name depends on what answers they are.
+    Mutation(
+        "unknown not shown",
+        reads::unknown_not_shown,
+        &[
+            "page-short",
+            "not-a-prefix",
+            "backwards-read",
+            "inbox-order",
+        ],
+    ),
     Mutation(
         "future at old index",
         reads::future_at_old_index,

@@ -175,6 +175,30 @@ pub(super) fn page_short(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> 
     true
 }
 
+/// A page ends before a message whose send ended unknown, although another page shows that
+/// message at an applied index that is not higher.
+pub(super) fn unknown_not_shown(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> bool {
+    let shown_before = |r: &Read| {
+        facts.reads.iter().any(|other| {
+            other.completed != r.completed
+                && other.room == r.room
+                && other.after < r.last
+                && r.last <= other.last
+                && other.applied_index <= r.applied_index
+        })
+    };
+    let read = pick(&facts.reads, rng, |r| {
+        r.length >= 1
+            && facts
+                .message(r.room, r.last)
+                .is_some_and(|m| facts.sends[&m.id].unknown)
+            && shown_before(r)
+    });
+    let Some(read) = read else { return false };
+    page(story, read.completed).0.pop();
+    true
+}
+
 /// A read shows a message that is sent only after the read has ended, and an index that fits.
 pub(super) fn from_the_future(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> bool {
     show_next(story, facts, rng, |applied_index, of_message| {
