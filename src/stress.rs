@@ -21,8 +21,8 @@ Examples:
 Kinds of faults: kill, pause, restart, partition, delay, throttle, loss, duplicate, reorder,
 disk-full (needs the right to mount a tmpfs). Each that was asked for happens, or the run fails.
 
-Exit codes: 0 consistent; 3 a promise was broken; 1 it failed, did not heal, or a kind of fault that
-was asked for never had an effect; 105 interrupted (what was recorded is kept and checked).
+Exit codes: 0 consistent; 3 a promise was broken; 1 it failed, did not heal, a kind of fault that was
+asked for never had an effect, or nothing was recorded of what is to be checked; 105 interrupted (what was recorded is kept and checked).
 `telegraft check DIR/history/RUN.jsonl` judges a history again.";
 
 /// Run a cluster of real processes under faults, record every operation, and check the history.

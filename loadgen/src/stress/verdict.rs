@@ -9,6 +9,7 @@ use telegraft_cluster::local::LinkCounts;
 use telegraft_history::{CheckOptions, timeline_svg};
 
 use super::board::Board;
+use super::checked::unchecked;
 use super::config;
 use super::nemesis::State;
 use super::plan::Plan;
@@ -32,8 +33,8 @@ pub enum Judgement {
     /// A replica died by itself, the cluster did not heal, or the run could not be carried out as
     /// it was meant. What was recorded is consistent.
     Failed,
-    /// A kind of fault that was to happen never had an effect, so the run shows less than it was
-    /// to show. What was recorded is consistent.
+    /// A kind of fault that was to happen never had an effect, or nothing was recorded of what is
+    /// to be checked, so the run shows less than it was to show. What was recorded is consistent.
     Inconclusive,
     /// Everything happened, and what was recorded is consistent.
     Consistent,
@@ -96,7 +97,7 @@ pub struct StressVerdict {
     /// What is to be thought of it.
     pub judgement: Judgement,
     /// Why it is not `consistent`, one sentence each: the first violations, wrong answers,
-    /// failures, kinds that never happened. Empty if it is.
+    /// failures, kinds that never happened, what was not checked. Empty if it is.
     pub reasons: Vec<String>,
     /// Does the same again: schedule and clients' choices follow from the seed. (What the machine
     /// does meanwhile does not.)
@@ -166,11 +167,15 @@ impl Facts<'_> {
             true => Vec::new(),
             false => missing(&self.state.tallies),
         };
+        let unchecked = match self.interrupted {
+            true => Vec::new(),
+            false => unchecked(&check, self.plan.job.replicas),
+        };
         let judgement = Judgement::of(
             !check.is_consistent() || !wrong.is_empty(),
             self.interrupted,
             !self.failures.is_empty() || !self.state.deaths.is_empty(),
-            !never.is_empty(),
+            !never.is_empty() || !unchecked.is_empty(),
         );
         let violations = check.violations.iter();
         let violations = violations.map(|found| format!("{}: {}", found.rule, found.text));
@@ -182,7 +187,8 @@ impl Facts<'_> {
             .chain(wrong.examples().iter().cloned())
             .chain(self.state.deaths.iter().cloned())
             .chain(self.failures.iter().cloned())
-            .chain(never);
+            .chain(never)
+            .chain(unchecked);
         StressVerdict {
             schema_version: SCHEMA_VERSION,
             run_id: self.run_id.to_owned(),
