@@ -58,7 +58,11 @@ async fn a_replica_with_another_state_says_so_and_stops_serving() {
 
     let wrong = cluster.replica(WRONG).url;
     let right = Chat {
-        urls: cluster.urls().into_iter().filter(|url| *url != wrong).collect(),
+        urls: cluster
+            .urls()
+            .into_iter()
+            .filter(|url| *url != wrong)
+            .collect(),
         ..Chat::new(cluster.urls()).await
     };
     let mut session = right.session().await;
@@ -73,10 +77,20 @@ async fn a_replica_with_another_state_says_so_and_stops_serving() {
     .await;
     let told: u64 = text
         .split_once("from index ")
-        .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+        .and_then(|(_, rest)| {
+            rest.split(|c: char| !c.is_ascii_digit())
+                .next()?
+                .parse()
+                .ok()
+        })
         .unwrap_or_else(|| panic!("no index in {text}"));
     let refused = right.try_read(&wrong, "local").await;
-    assert!(refused.as_ref().is_err_and(|text| text.contains("diverged")), "{refused:?}");
+    assert!(
+        refused
+            .as_ref()
+            .is_err_and(|text| text.contains("diverged")),
+        "{refused:?}"
+    );
     right.holds_exactly(&sent).await;
 
     // The entry that it left out is the last one before which the digests are the same.

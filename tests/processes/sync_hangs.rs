@@ -144,7 +144,10 @@ async fn one_hanging_disk_of_three_is_not_felt_and_does_not_hold_up_a_stop() {
                 for consistency in CONSISTENCIES {
                     let status = read_in_time(&chat, url, consistency).await;
                     let may_lag = id == follower && *url == lagging && consistency != "local";
-                    assert!(status == 200 || may_lag && status == 503, "{status} by {url}");
+                    assert!(
+                        status == 200 || may_lag && status == 503,
+                        "{status} by {url}"
+                    );
                 }
             }
             load.goes_on(1).await;

@@ -226,6 +226,7 @@ async fn load(
         stop: stop.clone(),
         run_id: place.run_id.clone(),
         from: window.from,
+        over: window.to,
         logs: place.data_dir.clone(),
         state: State::default(),
     };

@@ -120,7 +120,8 @@ pub struct StressVerdict {
     pub faults: Tallies,
     /// Kinds that nobody asked for and that this machine cannot have, with the reason.
     pub skipped: Vec<String>,
-    /// Faults of the schedule that found no replica to hit.
+    /// Faults of the schedule that found no replica to hit, or whose turn came when the load was
+    /// over.
     pub passed_over: Vec<String>,
     /// What links between replicas did.
     pub link_totals: LinkTotals,

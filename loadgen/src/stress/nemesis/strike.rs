@@ -18,6 +18,13 @@ impl Nemesis<'_> {
     pub(super) async fn begin(&mut self, nth: usize, fault: &Fault) -> Result<(), String> {
         let choice = self.choice(fault).await;
         let action = fault.action;
+        if Instant::now() >= self.over {
+            // Others went on for longer than they should. Without load it would show nothing.
+            let at = fault.at;
+            let note = format!("{action} at {at:?}: the load was over before it could begin");
+            self.state.notes.push(note);
+            return Ok(());
+        }
         let kind = action.kind();
         let hit = match action {
             Action::Kill(whom)
@@ -152,7 +159,7 @@ impl Nemesis<'_> {
 
     /// The first of its kind goes on until it has had an effect, but not for ever.
     pub(super) async fn wait_for_effect(&mut self, nth: usize) -> Result<(), String> {
-        let until = Instant::now() + EXTENSION;
+        let until = (Instant::now() + EXTENSION).min(self.over);
         while let Some(going) = self.state.going.get(&nth) {
             let tally = self.state.tallies.get(&going.action.kind());
             let first = tally.is_none_or(|tally| tally.happened == 0);
