@@ -27,9 +27,6 @@ use crate::results::{EventRow, SCHEMA_VERSION};
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a fault that is aimed at the leader waits for one.
 const FIND_LEADER: Duration = Duration::from_millis(1_500);
-/// How long a replica has to stop after SIGTERM; then it is killed, so that the other faults
-/// keep their times.
-const STOP: Duration = Duration::from_secs(3);
 /// From a replica's end to its new start, at least: what the old process has answered is in the
 /// history by then, before anything that the new one answers.
 const LAST_ANSWERS: Duration = Duration::from_millis(300);

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use telegraft_cluster::local::{LinkCounts, LinkFault};
 use telegraft_cluster::raft::NodeId;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
-use super::{DISK_FULL, EXTENSION, Going, LAST_ANSWERS, LOOK, Nemesis, STOP, told};
+use super::{DISK_FULL, EXTENSION, Going, LAST_ANSWERS, LOOK, Nemesis, told};
 use crate::stress::fault::{Action, FaultKind};
 use crate::stress::plan::FLOOD;
 use crate::stress::schedule::Fault;
@@ -86,9 +86,8 @@ impl Nemesis<'_> {
             }
             Action::Restart(_) => {
                 for id in &going.hit {
-                    self.restart(*id).await?;
+                    going.happened |= self.restart(*id).await?;
                 }
-                going.happened = true;
             }
             Action::DiskFull(_) => {
                 for id in &going.hit {
@@ -104,17 +103,19 @@ impl Nemesis<'_> {
         self.set_links()
     }
 
-    /// SIGTERM, and started again when it has ended.
-    async fn restart(&mut self, id: NodeId) -> Result<(), String> {
-        match timeout(STOP, self.cluster.terminate(id)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.state.deaths.push(error.to_string()),
-            // It was killed when its end was not waited for any longer.
-            Err(_) => self.told("kill", id, "it did not stop in time"),
+    /// SIGTERM, and started again when it has ended. Whether it ended well: one that hangs for
+    /// longer than the launcher gives it, which kills it then, is told like one that died.
+    async fn restart(&mut self, id: NodeId) -> Result<bool, String> {
+        let ended = self.cluster.terminate(id).await;
+        let well = ended.is_ok();
+        if let Err(error) = ended {
+            self.told("kill", id, "it did not end well at SIGTERM");
+            self.state.deaths.push(error.to_string());
         }
         sleep(LAST_ANSWERS).await;
         self.told("start", id, "");
-        told("start again", self.cluster.restart(id).await)
+        told("start again", self.cluster.restart(id).await)?;
+        Ok(well)
     }
 
     pub(super) async fn end(&mut self, nth: usize) -> Result<(), String> {
