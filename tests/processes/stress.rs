@@ -80,6 +80,8 @@ async fn a_run_has_its_faults_and_is_consistent_and_a_doctored_history_is_not() 
 
     let results = Results::open(dir.path().join("results"));
     assert_eq!(results.runs(), [RUN]);
+    let report = results.text("report.md");
+    assert!(report.contains(RUN), "{report}");
     results.check_sums(RUN);
     assert_eq!(results.row(RUN, "all").audit, "ok");
     let stored: StressVerdict =
