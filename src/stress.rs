@@ -8,6 +8,7 @@ use telegraft_loadgen::values::parse_duration;
 
 use crate::args::{self, Format, MailboxArg};
 use crate::exit::{Exit, Failure};
+use crate::report;
 use crate::runtime;
 use crate::tracing_setup;
 
@@ -21,8 +22,8 @@ Examples:
 Kinds of faults: kill, pause, restart, partition, delay, throttle, loss, duplicate, reorder,
 disk-full (needs the right to mount a tmpfs). Each that was asked for happens, or the run fails.
 
-Exit codes: 0 consistent; 3 a promise was broken; 1 it failed, did not heal, or a kind of fault that
-was asked for never had an effect; 105 interrupted (what was recorded is kept and checked).
+Exit codes: 0 consistent; 3 a promise was broken; 1 it failed, did not heal, a kind of fault that was
+asked for never had an effect, or nothing was recorded of what is to be checked; 105 interrupted (what was recorded is kept and checked).
 `telegraft check DIR/history/RUN.jsonl` judges a history again.";
 
 /// Run a cluster of real processes under faults, record every operation, and check the history.
@@ -56,7 +57,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "lanes")]
     mailbox: MailboxArg,
     /// Each replica in a network namespace of its own, instead of proxies between them (as root;
-    /// links can only be cut then).
+    /// links can only be cut then, and that a cut had an effect is not verified: a run with
+    /// partitions is inconclusive at best).
     #[arg(long)]
     netns: bool,
     /// Print the schedule, and do nothing.
@@ -93,7 +95,9 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
             println!("{}", verdict.map_err(Failure::failed)?);
         }
     }
-    Ok(exit(&outcome))
+    // The verdict is what is printed; the report stands in the result directory beside it.
+    let reported = report::write(&outcome.directory, true);
+    exit(&outcome).unless_unreported(reported)
 }
 
 fn exit(outcome: &Outcome) -> Exit {

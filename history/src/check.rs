@@ -186,6 +186,10 @@ fn judge(
     for (_, fault) in &store.faults {
         *faults.entry(fault.f.clone()).or_insert(0) += 1;
     }
+    let mut notes = store.notes;
+    if operations.iter().all(|all| all.ok == 0) {
+        notes.push("No operation succeeded: nothing was checked.".to_owned());
+    }
     let lines = store.clock.lines();
     Ok(Verdict {
         violations,
@@ -209,6 +213,6 @@ fn judge(
         longest_outage_ns: swept.longest_outage_ns,
         faults,
         digests_compared,
-        notes: store.notes,
+        notes,
     })
 }

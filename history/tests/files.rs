@@ -67,18 +67,20 @@ fn a_torn_last_line_is_noted_and_what_was_open_is_unknown() {
         let verdict = checked(&whole[..cut]).unwrap();
         assert_eq!(verdict.lines, 1, "cut at {cut}");
         assert_eq!(verdict.unknown_sends, 1);
-        assert_eq!(verdict.notes.len(), 1);
+        assert_eq!(verdict.notes.len(), 2);
         assert!(
             verdict.notes[0].contains("line, 2, is torn"),
             "{:?}",
             verdict.notes
         );
+        assert!(verdict.notes[1].contains("nothing was checked"));
     }
     // Only its line end is gone: it is whole.
     let verdict = checked(&whole[..whole.len() - 1]).unwrap();
     assert_eq!((verdict.lines, verdict.acknowledged), (2, 1));
     assert!(verdict.notes.is_empty());
-    assert!(checked(b"").unwrap().is_consistent());
+    let nothing = checked(b"").unwrap();
+    assert!(nothing.is_consistent() && nothing.to_string().contains("nothing was checked"));
 }
 
 #[test]
@@ -301,6 +303,8 @@ fn figures_are_counted() {
     history.invoke(204 * MS, 4, &send("e"));
     history.digest(205 * MS, 1, 9, "d9");
     history.digest(205 * MS, 2, 9, "d9");
+    // Held against its own: that is no comparison.
+    history.digest(205 * MS, 1, 9, "d9");
     let verdict = check(&history);
     assert!(verdict.is_consistent(), "{verdict}");
     assert_eq!(verdict.longest_outage_ns, 50 * MS);

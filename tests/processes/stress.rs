@@ -80,12 +80,20 @@ async fn a_run_has_its_faults_and_is_consistent_and_a_doctored_history_is_not() 
 
     let results = Results::open(dir.path().join("results"));
     assert_eq!(results.runs(), [RUN]);
+    let report = results.text("report.md");
+    assert!(report.contains(RUN), "{report}");
     results.check_sums(RUN);
     assert_eq!(results.row(RUN, "all").audit, "ok");
     let stored: StressVerdict =
         serde_json::from_str(&results.text(&format!("verdict/{RUN}.json"))).expect("a verdict");
     assert_eq!(stored.check, verdict.check);
     let events = results.dir.read_events().expect("events.csv is there").rows;
+    let end = verdict.duration_s + 0.25;
+    let late = events.iter().find(|(_, row)| {
+        let begins = verdict.faults.keys().any(|kind| kind.name() == row.event);
+        begins && row.at_s > end
+    });
+    assert!(late.is_none(), "a fault after the load: {late:?}");
     let events: BTreeSet<String> = events.into_iter().map(|(_, row)| row.event).collect();
     for event in [
         "kill",

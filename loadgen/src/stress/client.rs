@@ -90,6 +90,8 @@ enum How {
 pub(super) struct Client {
     world: Arc<World>,
     number: u32,
+    /// Its number among those with the same routes.
+    nth: usize,
     process: u64,
     caller: Caller,
     draws: Draws,
@@ -106,10 +108,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// The `number`-th client, whose requests go where `routes` says.
+    /// The `number`-th client, whose requests go where `routes` says for its `nth` one.
     pub(super) fn new(
         world: Arc<World>,
         number: u32,
+        nth: usize,
         http: reqwest::Client,
         routes: Arc<Routes>,
         session: u64,
@@ -118,9 +121,10 @@ impl Client {
         Client {
             draws: Draws::new(world.seed, STREAM, u64::from(number)),
             process,
-            caller: Caller::new(http, routes, number as usize),
+            caller: Caller::new(http, routes, nth),
             world,
             number,
+            nth,
             session,
             sequence: 1,
             passed_by: None,
@@ -351,10 +355,7 @@ impl Client {
     }
 
     fn next_place(&mut self) -> Place {
-        let place = self
-            .caller
-            .routes
-            .first(self.number as usize, self.caller.operations);
+        let place = self.caller.routes.first(self.nth, self.caller.operations);
         self.caller.operations += 1;
         place
     }

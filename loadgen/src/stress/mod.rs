@@ -12,10 +12,12 @@
 //! | `journal.rs` | the history, as it is written |
 //! | `keep.rs` | the replicas' data, where it would be gone |
 //! | `settle.rs` | after the faults: all is well again, and everything is read |
+//! | `checked.rs` | whether enough was recorded for a verdict |
 //! | `verdict.rs`, `rows.rs`, `summary.rs` | `verdict.json`, rows, and what is printed |
 //! | `board.rs`, `progress.rs` | what all parts tell each other, and the terminal |
 
 mod board;
+mod checked;
 mod client;
 mod config;
 mod fault;

@@ -27,13 +27,11 @@ use crate::results::{EventRow, SCHEMA_VERSION};
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a fault that is aimed at the leader waits for one.
 const FIND_LEADER: Duration = Duration::from_millis(1_500);
-/// How long a replica has to stop after SIGTERM; then it is killed, so that the other faults
-/// keep their times.
-const STOP: Duration = Duration::from_secs(3);
 /// From a replica's end to its new start, at least: what the old process has answered is in the
 /// history by then, before anything that the new one answers.
 const LAST_ANSWERS: Duration = Duration::from_millis(300);
-/// How much longer a fault goes on that is its kind's first and has had no effect yet.
+/// How much longer a fault goes on that is its kind's first and has had no effect yet; never
+/// longer than the load.
 const EXTENSION: Duration = Duration::from_secs(6);
 /// Replicas that die by themselves, until the run is given up: one that cannot start dies for ever.
 const MAX_DEATHS: usize = 10;
@@ -50,6 +48,8 @@ pub(super) struct Nemesis<'a> {
     pub(super) run_id: String,
     /// When the load began.
     pub(super) from: Instant,
+    /// When it ends: no fault begins after it.
+    pub(super) over: Instant,
     /// Where the replicas' own logs are.
     pub(super) logs: PathBuf,
     pub(super) state: State,
@@ -72,7 +72,7 @@ pub(super) struct State {
     pub(super) events: Vec<EventRow>,
     /// Replicas that ended though nobody ended them, with their last words.
     pub(super) deaths: Vec<String>,
-    /// Faults that nobody could be found for.
+    /// Faults that were not begun: nobody was there to be hit, or the load was over.
     pub(super) notes: Vec<String>,
 }
 
@@ -107,7 +107,7 @@ impl Nemesis<'_> {
             let kind = fault.action.kind();
             self.state.tallies.entry(kind).or_default().scheduled += 1;
         }
-        let over = self.from + schedule.duration;
+        let over = self.over;
         let mut begun = 0;
         while let Some((moment, turn)) = self.next(schedule, begun) {
             if !self.reached(moment.min(over)).await? {
@@ -124,7 +124,7 @@ impl Nemesis<'_> {
                 }
             }
         }
-        self.reached(self.from + schedule.duration).await?;
+        self.reached(over).await?;
         Ok(())
     }
 

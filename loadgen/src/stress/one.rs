@@ -226,6 +226,7 @@ async fn load(
         stop: stop.clone(),
         run_id: place.run_id.clone(),
         from: window.from,
+        over: window.to,
         logs: place.data_dir.clone(),
         state: State::default(),
     };
@@ -322,7 +323,8 @@ fn world(
 }
 
 /// A third of the clients follows the leader, a third stays with one replica, and a third goes
-/// from one to the next.
+/// from one to the next. Each third is numbered by itself, so that whatever the number of replicas
+/// is, each of them has clients that stay with it.
 fn clients(
     world: &Arc<World>,
     http: &reqwest::Client,
@@ -333,8 +335,17 @@ fn clients(
         .map(|targets| Routes::new(urls, targets).map(Arc::new));
     let mut clients = JoinSet::new();
     for (number, session) in (0_u32..).zip(sessions) {
-        let routes = routes[number as usize % routes.len()].clone()?;
-        let client = Client::new(Arc::clone(world), number, http.clone(), routes, *session);
+        let many = routes.len();
+        let routes = routes[number as usize % many].clone()?;
+        let nth = number as usize / many;
+        let client = Client::new(
+            Arc::clone(world),
+            number,
+            nth,
+            http.clone(),
+            routes,
+            *session,
+        );
         clients.spawn(client.run());
     }
     Ok(clients)

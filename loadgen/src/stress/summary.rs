@@ -119,7 +119,7 @@ fn headline(verdict: &StressVerdict) -> String {
         Judgement::Interrupted => "INTERRUPTED: what was recorded is consistent",
         Judgement::Failed => "FAILED: what was recorded is consistent, and the run went wrong",
         Judgement::Inconclusive => {
-            "INCONCLUSIVE: what was recorded is consistent, and a fault never happened"
+            "INCONCLUSIVE: what was recorded is consistent, and shows less than it was to show"
         }
         Judgement::Consistent => "CONSISTENT: no promise was broken",
     };

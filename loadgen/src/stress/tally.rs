@@ -11,8 +11,8 @@ use super::fault::FaultKind;
 pub struct Tally {
     /// In the schedule.
     pub scheduled: u64,
-    /// Carried out. One is passed over where there is no replica left that it could hit, and when
-    /// the run was interrupted before.
+    /// Carried out. One is passed over where there is no replica left that it could hit, when the
+    /// load is over before its turn comes, and when the run was interrupted before.
     pub done: u64,
     /// Of these, with an effect that was seen: the process was gone or stood still, frames were
     /// cut, lost, delayed, doubled or reordered, a replica said that its disk is full.

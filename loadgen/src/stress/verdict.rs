@@ -9,6 +9,7 @@ use telegraft_cluster::local::LinkCounts;
 use telegraft_history::{CheckOptions, timeline_svg};
 
 use super::board::Board;
+use super::checked::unchecked;
 use super::config;
 use super::nemesis::State;
 use super::plan::Plan;
@@ -32,8 +33,8 @@ pub enum Judgement {
     /// A replica died by itself, the cluster did not heal, or the run could not be carried out as
     /// it was meant. What was recorded is consistent.
     Failed,
-    /// A kind of fault that was to happen never had an effect, so the run shows less than it was
-    /// to show. What was recorded is consistent.
+    /// A kind of fault that was to happen never had an effect, or nothing was recorded of what is
+    /// to be checked, so the run shows less than it was to show. What was recorded is consistent.
     Inconclusive,
     /// Everything happened, and what was recorded is consistent.
     Consistent,
@@ -63,7 +64,8 @@ pub struct LinkTotals {
     pub duplicated: u64,
     /// Frames that another one has overtaken.
     pub reordered: u64,
-    /// Frames that left late, because of a delay or a throttle.
+    /// Frames that left late: that a delay held back, and that waited for a throttled line. One
+    /// that did both counts twice.
     pub delayed: u64,
     /// Frames that vanished in a cut link.
     pub dropped_by_cuts: u64,
@@ -78,7 +80,7 @@ impl From<LinkCounts> for LinkTotals {
             lost: counts.lost,
             duplicated: counts.duplicated,
             reordered: counts.reordered,
-            delayed: counts.delayed,
+            delayed: counts.delayed + counts.throttled,
             dropped_by_cuts: counts.dropped_by_cuts,
             broken: counts.broken,
         }
@@ -96,7 +98,7 @@ pub struct StressVerdict {
     /// What is to be thought of it.
     pub judgement: Judgement,
     /// Why it is not `consistent`, one sentence each: the first violations, wrong answers,
-    /// failures, kinds that never happened. Empty if it is.
+    /// failures, kinds that never happened, what was not checked. Empty if it is.
     pub reasons: Vec<String>,
     /// Does the same again: schedule and clients' choices follow from the seed. (What the machine
     /// does meanwhile does not.)
@@ -119,7 +121,8 @@ pub struct StressVerdict {
     pub faults: Tallies,
     /// Kinds that nobody asked for and that this machine cannot have, with the reason.
     pub skipped: Vec<String>,
-    /// Faults of the schedule that found no replica to hit.
+    /// Faults of the schedule that found no replica to hit, or whose turn came when the load was
+    /// over.
     pub passed_over: Vec<String>,
     /// What links between replicas did.
     pub link_totals: LinkTotals,
@@ -166,23 +169,34 @@ impl Facts<'_> {
             true => Vec::new(),
             false => missing(&self.state.tallies),
         };
+        let unchecked = match self.interrupted {
+            true => Vec::new(),
+            false => unchecked(&check, self.plan.job.replicas),
+        };
         let judgement = Judgement::of(
             !check.is_consistent() || !wrong.is_empty(),
             self.interrupted,
             !self.failures.is_empty() || !self.state.deaths.is_empty(),
-            !never.is_empty(),
+            !never.is_empty() || !unchecked.is_empty(),
         );
         let violations = check.violations.iter();
         let violations = violations.map(|found| format!("{}: {}", found.rule, found.text));
         let never = never.iter().map(|kind: &FaultKind| {
-            format!("{kind} was asked for, and none of its faults had an effect")
+            match self.plan.job.namespaces && *kind == FaultKind::Partition {
+                true => format!(
+                    "{kind} was asked for, and whether it had an effect is not verified: nobody \
+                     counts in network namespaces"
+                ),
+                false => format!("{kind} was asked for, and none of its faults had an effect"),
+            }
         });
         let reasons = violations
             .take(MAX_DRAWN)
             .chain(wrong.examples().iter().cloned())
             .chain(self.state.deaths.iter().cloned())
             .chain(self.failures.iter().cloned())
-            .chain(never);
+            .chain(never)
+            .chain(unchecked);
         StressVerdict {
             schema_version: SCHEMA_VERSION,
             run_id: self.run_id.to_owned(),

@@ -19,6 +19,7 @@ pub(super) struct Counters {
     pub(super) duplicated: AtomicU64,
     pub(super) reordered: AtomicU64,
     pub(super) delayed: AtomicU64,
+    pub(super) throttled: AtomicU64,
     pub(super) dropped_by_cuts: AtomicU64,
     pub(super) broken: AtomicU64,
 }
@@ -32,6 +33,7 @@ impl Counters {
             duplicated: read(&self.duplicated),
             reordered: read(&self.reordered),
             delayed: read(&self.delayed),
+            throttled: read(&self.throttled),
             dropped_by_cuts: read(&self.dropped_by_cuts),
             broken: read(&self.broken),
         }

@@ -85,8 +85,11 @@ pub struct LinkCounts {
     pub duplicated: u64,
     /// Frames that another one has overtaken.
     pub reordered: u64,
-    /// Frames that left later than they came, because of a delay or a throttle.
+    /// Frames that a delay or its jitter held back.
     pub delayed: u64,
+    /// Frames that waited until a throttled line had carried the ones before them; one that a
+    /// delay held back, too, is counted there as well.
+    pub throttled: u64,
     /// Frames that vanished in a cut link, those that waited in it included.
     pub dropped_by_cuts: u64,
     /// Connections that a cut has broken.

@@ -114,8 +114,13 @@ impl Queue {
             }
             let Queued { frame, came, way } = self.frames.pop_front().expect("it was seen");
             self.bytes -= frame.len();
+            // The time of its own bytes is a throttle's, too, but of small frames that is nothing.
+            let waited = self.line_free.is_some_and(|free| free > came);
+            if waited && fault.bytes_per_s.is_some() {
+                count(&counters.throttled, 1);
+            }
             self.line_free = fault.bytes_per_s.map(|_| carried);
-            if due > came {
+            if due > carried {
                 count(&counters.delayed, 1);
             }
             if way.overtaken && self.held.is_none() {
@@ -290,6 +295,27 @@ mod tests {
         bench.push([3], 26, &fault);
         assert_eq!(bench.due(30, &fault), (vec![2], bench.at(41)));
         assert_eq!(bench.due(41, &fault), (vec![3], Next::Nothing));
+        // The first found the line free; all of them were delayed.
+        assert_eq!((bench.counts().throttled, bench.counts().delayed), (2, 3));
+    }
+
+    #[test]
+    fn a_delay_throttles_nothing_and_a_throttle_delays_nothing() {
+        let delay = LinkFault {
+            delay: MS * 5,
+            ..NONE
+        };
+        let throttle = LinkFault {
+            bytes_per_s: Some(100),
+            ..NONE
+        };
+        for (fault, expected) in [(delay, (0, 2)), (throttle, (1, 0))] {
+            let mut bench = Bench::new();
+            bench.push([1, 2], 0, &fault);
+            assert_eq!(bench.due(100, &fault).0, [1, 2]);
+            let counts = bench.counts();
+            assert_eq!((counts.throttled, counts.delayed), expected, "{fault:?}");
+        }
     }
 
     #[test]
