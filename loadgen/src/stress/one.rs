@@ -204,6 +204,7 @@ async fn load(
         nonce: place.nonce.clone(),
         rooms,
         ballast: people.ballast.0,
+        users: people.users.iter().map(|user| user.id).collect(),
     };
     let sessions = people.sessions.clone();
     let world = Arc::new(world(
@@ -269,7 +270,7 @@ async fn load(
         let healing = async {
             let index = settled(&lookout, job.replicas).await?;
             heal = Some(ended.elapsed());
-            progress.stage("reading every room from every replica");
+            progress.stage("reading every room and inbox from every replica");
             readers.read_all(&lookout, index).await
         };
         if let Some(Err(why)) = unless(stop, healing).await {

@@ -72,8 +72,7 @@ impl Client {
             consistency,
             replica: place as u64 + 1,
         };
-        let name = consistency.name();
-        let path = format!("/v1/users/{user}/inbox?after={after}&limit={limit}&consistency={name}");
+        let path = pages::inbox_path(user, after, limit, consistency);
         let answered = self.ask(Kind::Inbox, op, &path, place, |bytes| {
             pages::inbox(bytes, &world.nonce)
         });
