@@ -91,6 +91,8 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
     journal.finish().map_err(|error| {
         StressError::Failed(format!("cannot write {}: {error}", place.history.display()))
     })?;
+    // Who interrupts the check does not change what was recorded.
+    let interrupted = stop.is_stopped();
     let checked = match verdict::check(&place.history).await {
         Ok(checked) => checked,
         Err(error) => {
@@ -114,7 +116,7 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
         plan: &plan,
         run_id: &place.run_id,
         durability,
-        interrupted: stop.is_stopped(),
+        interrupted,
         state: &loaded.state,
         links: loaded.links,
         board: &loaded.board,
