@@ -195,9 +195,10 @@ impl Nemesis<'_> {
                 return Err(format!("replicas died {MAX_DEATHS} times by themselves"));
             }
             self.state.paused.remove(&id);
+            self.board.starts(id);
+            // Told before it is done: what the new process answers comes after it.
+            self.told("start", id, "");
             told("start again", self.cluster.restart(id).await)?;
-            self.journal.nemesis("start", Some(id), "");
-            self.event("start", id, "");
         }
         Ok(())
     }

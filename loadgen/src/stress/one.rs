@@ -91,6 +91,8 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
     journal.finish().map_err(|error| {
         StressError::Failed(format!("cannot write {}: {error}", place.history.display()))
     })?;
+    // Who interrupts the check does not change what was recorded.
+    let interrupted = stop.is_stopped();
     let checked = match verdict::check(&place.history).await {
         Ok(checked) => checked,
         Err(error) => {
@@ -114,7 +116,7 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
         plan: &plan,
         run_id: &place.run_id,
         durability,
-        interrupted: stop.is_stopped(),
+        interrupted,
         state: &loaded.state,
         links: loaded.links,
         board: &loaded.board,
@@ -204,6 +206,7 @@ async fn load(
         nonce: place.nonce.clone(),
         rooms,
         ballast: people.ballast.0,
+        users: people.users.iter().map(|user| user.id).collect(),
     };
     let sessions = people.sessions.clone();
     let world = Arc::new(world(
@@ -269,7 +272,7 @@ async fn load(
         let healing = async {
             let index = settled(&lookout, job.replicas).await?;
             heal = Some(ended.elapsed());
-            progress.stage("reading every room from every replica");
+            progress.stage("reading every room and inbox from every replica");
             readers.read_all(&lookout, index).await
         };
         if let Some(Err(why)) = unless(stop, healing).await {

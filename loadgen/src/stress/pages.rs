@@ -47,6 +47,12 @@ pub(super) fn read_path(
     path
 }
 
+/// Where a page of an inbox is read.
+pub(super) fn inbox_path(user: u64, after: u64, limit: u32, consistency: Consistency) -> String {
+    let consistency = consistency.name();
+    format!("/v1/users/{user}/inbox?after={after}&limit={limit}&consistency={consistency}")
+}
+
 /// A page of a room.
 pub(super) fn read(bytes: &Bytes, nonce: &str) -> Result<Completion, String> {
     let page: MessagePage<'_> = serde_json::from_slice(bytes)

@@ -1,5 +1,5 @@
-//! After the faults: everyone is ready and has caught up, and every room is read whole from every
-//! replica.
+//! After the faults: everyone is ready and has caught up, and every room and every inbox is read
+//! whole from every replica.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,10 +79,13 @@ pub(super) struct Readers {
     pub(super) rooms: Vec<u64>,
     /// One of large ones.
     pub(super) ballast: u64,
+    /// Whose inboxes are read.
+    pub(super) users: Vec<u64>,
 }
 
 impl Readers {
-    /// Reads every room from every replica, page by page, and the digests at `index`.
+    /// Reads every room and every inbox from every replica, page by page, and the digests at
+    /// `index`.
     ///
     /// # Errors
     /// A replica that is healed does not answer.
@@ -108,59 +111,113 @@ impl Readers {
         }
     }
 
-    /// Reads every room from one replica.
+    /// Reads every room and inboxes from one replica.
     async fn one(
         &self,
         place: Place,
         consistency: Consistency,
         min_index: u64,
     ) -> Result<(), String> {
-        let process = self.journal.process();
         let mut caller = Caller::new(self.http.clone(), Arc::clone(&self.routes), place);
         caller.limits = ANSWER;
+        let reader = Reader {
+            readers: self,
+            process: self.journal.process(),
+            caller,
+            place,
+            consistency,
+        };
         let rooms = self.rooms.iter().map(|room| (*room, PAGE));
         for (room, limit) in rooms.chain([(self.ballast, LARGE_PAGE)]) {
-            let mut after = 0;
-            loop {
-                let op = Op::Read {
-                    room,
-                    after,
-                    limit,
-                    consistency,
-                    replica: place as u64 + 1,
-                    min_index,
-                };
-                let path = pages::read_path(room, after, limit, consistency, min_index);
-                let request =
-                    Request::get(|routes: &Routes, place: Place| routes.url(place, &path));
-                self.journal.invoke(process, &op);
-                let answer = caller.once(&request, place, &mut Tries::default()).await;
-                let page = self.page(answer.map_err(|failed| failed.to_string()));
-                let (completion, why) = match page {
-                    Ok(completion) => (completion, None),
-                    Err(why) => (Completion::Fail, Some(why)),
-                };
-                self.journal.complete(process, &op, &completion);
-                if let Some(why) = why {
-                    let replica = place + 1;
-                    return Err(format!("replica {replica} is healed, and {path}: {why}"));
-                }
-                let Completion::Read { values, .. } = completion else {
-                    break;
-                };
-                match values.last() {
-                    // A page that brings nothing new ends it, be it empty or nonsense.
-                    Some((last, _)) if values.len() == limit as usize && *last > after => {
-                        after = *last;
-                    }
-                    _ => break,
-                }
+            reader.room(room, limit, min_index).await?;
+        }
+        for (nth, user) in self.users.iter().enumerate() {
+            // An inbox repeats what is in rooms, for each member: fresh, one replica's is enough.
+            if consistency == Consistency::Local || nth % self.routes.count() == place {
+                reader.inbox(*user).await?;
             }
         }
         Ok(())
     }
+}
 
-    fn page(&self, answer: Result<Bytes, String>) -> Result<Completion, String> {
-        pages::read(&answer?, &self.nonce)
+/// Who reads everything from one replica.
+struct Reader<'a> {
+    readers: &'a Readers,
+    process: u64,
+    caller: Caller,
+    place: Place,
+    consistency: Consistency,
+}
+
+impl Reader<'_> {
+    async fn room(&self, room: u64, limit: u32, min_index: u64) -> Result<(), String> {
+        let mut after = 0;
+        loop {
+            let op = Op::Read {
+                room,
+                after,
+                limit,
+                consistency: self.consistency,
+                replica: self.place as u64 + 1,
+                min_index,
+            };
+            let path = pages::read_path(room, after, limit, self.consistency, min_index);
+            let page = self.ask(&op, &path, pages::read).await?;
+            let Completion::Read { values, .. } = page else {
+                return Ok(());
+            };
+            match values.last() {
+                // A page that brings nothing new ends it, be it empty or nonsense.
+                Some((last, _)) if values.len() == limit as usize && *last > after => {
+                    after = *last;
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn inbox(&self, user: u64) -> Result<(), String> {
+        let mut after = 0;
+        loop {
+            let op = Op::Inbox {
+                user,
+                after,
+                limit: PAGE,
+                consistency: self.consistency,
+                replica: self.place as u64 + 1,
+            };
+            let path = pages::inbox_path(user, after, PAGE, self.consistency);
+            let page = self.ask(&op, &path, pages::inbox).await?;
+            match page {
+                Completion::Inbox { values, cursor, .. }
+                    if values.len() == PAGE as usize && cursor > after =>
+                {
+                    after = cursor;
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// One page, told to the history.
+    async fn ask(
+        &self,
+        op: &Op,
+        path: &str,
+        parse: impl Fn(&Bytes, &str) -> Result<Completion, String>,
+    ) -> Result<Completion, String> {
+        let Readers { journal, nonce, .. } = self.readers;
+        let request = Request::get(|routes: &Routes, place: Place| routes.url(place, path));
+        journal.invoke(self.process, op);
+        let answer = self
+            .caller
+            .once(&request, self.place, &mut Tries::default())
+            .await;
+        let answer = answer.map_err(|failed| failed.to_string());
+        let page = answer.and_then(|bytes| parse(&bytes, nonce));
+        journal.complete(self.process, op, page.as_ref().unwrap_or(&Completion::Fail));
+        let replica = self.place + 1;
+        page.map_err(|why| format!("replica {replica} is healed, and {path}: {why}"))
     }
 }

@@ -52,7 +52,10 @@ pub(super) fn text(verdict: &StressVerdict, directory: &Path) -> String {
         ));
     }
     if let Some(ms) = verdict.heal_ms {
-        let text = format!("{:.2} s after the last fault", ms / 1e3);
+        let text = format!(
+            "{:.2} s after the load and the faults, the clients' last operations included",
+            ms / 1e3
+        );
         lines.push(field("Healed", &text));
     }
     for skipped in verdict.skipped.iter().chain(&verdict.passed_over) {

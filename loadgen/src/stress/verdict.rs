@@ -126,8 +126,9 @@ pub struct StressVerdict {
     pub passed_over: Vec<String>,
     /// What links between replicas did.
     pub link_totals: LinkTotals,
-    /// Milliseconds from the end of the last fault until all replicas were there, followed one
-    /// leader and had applied the whole log; none if that was not waited for, or never came.
+    /// Milliseconds from the end of the load, when what faults were left are ended, until all
+    /// replicas were there, followed one leader and had applied the whole log; ending these faults
+    /// and the clients' last operations are in it. None if that was not waited for, or never came.
     pub heal_ms: Option<f64>,
     /// Replicas that ended though nobody ended them, each with its last words; and those that
     /// did not end well when they were told to.

@@ -11,6 +11,7 @@ use super::{Client, PAGE, READ};
 use crate::call::{Request, Tries, Trouble};
 use crate::plan::Kind;
 use crate::routes::{Place, Routes};
+use crate::stress::board::Source;
 use crate::stress::pages;
 
 impl Client {
@@ -72,8 +73,7 @@ impl Client {
             consistency,
             replica: place as u64 + 1,
         };
-        let name = consistency.name();
-        let path = format!("/v1/users/{user}/inbox?after={after}&limit={limit}&consistency={name}");
+        let path = pages::inbox_path(user, after, limit, consistency);
         let answered = self.ask(Kind::Inbox, op, &path, place, |bytes| {
             pages::inbox(bytes, &world.nonce)
         });
@@ -95,6 +95,14 @@ impl Client {
         let request = Request::get(|routes: &Routes, place: Place| routes.url(place, path));
         self.caller.limits = READ;
         let (mut tries, began) = (Tries::default(), Instant::now());
+        let (replica, source) = match &op {
+            Op::Inbox { user, replica, .. } => (*replica, Source::Inbox(*user)),
+            Op::Read { room, replica, .. } => (*replica, Source::Room(*room)),
+            Op::Send { .. } => unreachable!("only reads are asked"),
+        };
+        let life = world.board.life(replica);
+        // What this process of the replica knew when it was asked, it knows.
+        let knew = world.board.knew(replica, source, life);
         world.journal.invoke(self.process, &op);
         let answer = tokio::select! {
             biased;
@@ -103,10 +111,13 @@ impl Client {
         };
         let completion = match answer {
             None => Completion::Fail,
-            Some(Ok(bytes)) => parse(&bytes).unwrap_or_else(|why| {
-                world.board.is_wrong(|| format!("{op:?}: {why}"));
-                Completion::Fail
-            }),
+            Some(Ok(bytes)) => {
+                world.board.answered(replica, source, life);
+                parse(&bytes).unwrap_or_else(|why| {
+                    world.board.is_wrong(|| format!("{op:?}: {why}"));
+                    Completion::Fail
+                })
+            }
             Some(Err(failed)) => {
                 let fresh = !matches!(
                     op,
@@ -119,7 +130,8 @@ impl Client {
                         ..
                     }
                 );
-                // A replica that was just started may not know of the room yet.
+                // A replica that was just started may not know of it yet; once it did, it does.
+                let fresh = fresh || (knew && world.board.knew(replica, source, life));
                 if let Trouble::Status(status) = failed.trouble
                     && (fresh || status != 404)
                     && status < 500

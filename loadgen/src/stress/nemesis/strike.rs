@@ -114,6 +114,7 @@ impl Nemesis<'_> {
         }
         sleep(LAST_ANSWERS).await;
         self.told("start", id, "");
+        self.board.starts(id);
         told("start again", self.cluster.restart(id).await)?;
         Ok(well)
     }
@@ -134,6 +135,7 @@ impl Nemesis<'_> {
                 FaultKind::Kill if self.state.down.remove(id) => {
                     // First told: before it nobody answers, and after it one who may know less.
                     self.told(end, *id, "");
+                    self.board.starts(*id);
                     told("start again", self.cluster.restart(*id).await)?;
                 }
                 FaultKind::Pause if self.state.paused.remove(id) => {
