@@ -175,8 +175,8 @@ pub(super) fn page_short(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> 
     true
 }
 
-/// A page ends before a message whose send ended unknown, although another page shows that
-/// message at an applied index that is not higher.
+/// A page to the end lacks its last message, whose send ended unknown, although another page
+/// shows that message at an applied index that is not higher.
 pub(super) fn unknown_not_shown(story: &mut Story, facts: &Facts, rng: &mut StdRng) -> bool {
     let shown_before = |r: &Read| {
         facts.reads.iter().any(|other| {
@@ -189,6 +189,7 @@ pub(super) fn unknown_not_shown(story: &mut Story, facts: &Facts, rng: &mut StdR
     };
     let read = pick(&facts.reads, rng, |r| {
         r.length >= 1
+            && r.to_the_end()
             && facts
                 .message(r.room, r.last)
                 .is_some_and(|m| facts.sends[&m.id].unknown)
