@@ -295,8 +295,8 @@ mod tests {
         bench.push([3], 26, &fault);
         assert_eq!(bench.due(30, &fault), (vec![2], bench.at(41)));
         assert_eq!(bench.due(41, &fault), (vec![3], Next::Nothing));
-        // The first found the line free; all of them were delayed.
-        assert_eq!((bench.counts().throttled, bench.counts().delayed), (2, 3));
+        // The second alone found the line busy; all of them were delayed.
+        assert_eq!((bench.counts().throttled, bench.counts().delayed), (1, 3));
     }
 
     #[test]
