@@ -288,8 +288,13 @@ class Report:
                     self.add(how, [f"console: {[a.get('value') for a in params['args']]}"])
                 case "Log.entryAdded":
                     self.add(how, [f"console: {params['entry']['text']}"])
-                case "Network.requestWillBeSent" if params["request"]["url"] != self.url:
+                case "Network.requestWillBeSent" if not self.inside(params):
                     self.add(how, [f"a request: {params['request']['url'][:80]}"])
+
+    def inside(self, params):
+        """Whether what is asked for is the file itself, or stands in it: an image of `data:`."""
+        url = params["request"]["url"]
+        return url == self.url or (params.get("type") == "Image" and url.startswith("data:"))
 
     def forbidden(self):
         """What must not work."""

@@ -79,7 +79,7 @@ impl LoadArgs {
 }
 
 /// A count of at least one.
-fn count(text: &str) -> Result<usize, String> {
+pub(crate) fn count(text: &str) -> Result<usize, String> {
     match parse_count(text)? {
         0 => Err("at least one is needed".to_owned()),
         count => usize::try_from(count).map_err(|_| format!("{text:?} is too large")),

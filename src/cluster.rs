@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use telegraft_cluster::local::{LocalCluster, LocalOptions, Replica, System};
+use telegraft_cluster::local::{Links, LocalCluster, LocalOptions, Replica, System};
 
 use crate::args::{DurabilityArg, Format, MailboxArg};
 use crate::exit::{Exit, Failure};
@@ -87,6 +87,9 @@ async fn keep_up(args: &Args, data_dir: PathBuf) -> Result<Exit, Failure> {
         durability: args.durability.into(),
         mailbox: args.mailbox.into(),
         ready_timeout: READY_TIMEOUT,
+        links: Links::Direct,
+        disk: None,
+        segment_bytes: None,
     };
     let cluster = tokio::select! {
         // A start that is given up kills what it has started.

@@ -59,6 +59,10 @@ pub(crate) struct Args {
     /// Whether a write is synced before it is acknowledged.
     #[arg(long, value_enum, default_value_t = DurabilityArg::Fsync)]
     durability: DurabilityArg,
+    /// A log segment's size, in bytes. The next one is allocated ahead, so a replica needs room
+    /// for two.
+    #[arg(long, value_name = "BYTES", default_value_t = node::DEFAULT_SEGMENT_BYTES)]
+    segment_bytes: u64,
     /// Listen beyond loopback, though nothing is encrypted and nobody is asked who they are.
     #[arg(long)]
     insecure: bool,
@@ -109,6 +113,7 @@ impl Args {
             mailbox: self.mailbox.into(),
             durability: self.durability.into(),
             insecure: self.insecure,
+            segment_bytes: self.segment_bytes,
         })
     }
 }

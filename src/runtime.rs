@@ -26,6 +26,13 @@ pub(crate) fn launcher() -> Result<Runtime, Failure> {
     build(LAUNCHER_THREADS)
 }
 
+/// A stress run's runtime: clients, the links between replicas and who looks on are its tasks, and
+/// none is to wait for the other's work.
+pub(crate) fn stress() -> Result<Runtime, Failure> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    build(threads.max(2))
+}
+
 fn build(threads: usize) -> Result<Runtime, Failure> {
     let mut builder = Builder::new_multi_thread();
     built(builder.worker_threads(threads).enable_all().build())

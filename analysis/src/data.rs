@@ -14,6 +14,7 @@ use crate::completeness;
 use crate::latencies::Latencies;
 use crate::read::{self, Directory};
 use crate::shards::{self, Shares};
+use crate::stress::Stress;
 use crate::timeline::{self, Timeline};
 
 /// What `audit` reads where it found nothing wrong.
@@ -25,6 +26,9 @@ pub(crate) const VALID: &str = "valid";
 /// The operation that is all of them together.
 pub(crate) const ALL: &str = "all";
 
+/// Suite and workload of stress runs.
+const STRESS: &str = "stress";
+
 /// What `event` reads where another leader was seen, which is no fault.
 pub(crate) const LEADER: &str = "leader";
 
@@ -35,6 +39,8 @@ pub(crate) struct Data {
     pub(crate) sources: Vec<Source>,
     /// In the order of the directories and their files.
     pub(crate) runs: Vec<Run>,
+    /// Runs of `telegraft stress`, with their verdicts.
+    pub(crate) stress: Vec<Stress>,
     /// What was left out of the report, and why.
     pub(crate) problems: Vec<Problem>,
 }
@@ -121,6 +127,12 @@ impl Run {
     pub(crate) fn has_faults(&self) -> bool {
         self.rows.iter().any(|row| row.failover_ms.is_some())
             || self.events.iter().any(|event| event.event != LEADER)
+    }
+
+    /// Whether it is one of `telegraft stress`: faults and a history, and no rates to be compared.
+    pub(crate) fn is_stress(&self) -> bool {
+        let row = self.any();
+        row.suite == STRESS && row.workload == STRESS && row.consistency == "mixed"
     }
 
     /// Whether it loaded a cluster that was up already, of which nobody knows how it keeps its log.
@@ -240,6 +252,7 @@ impl Data {
         let mut data = Data {
             sources: Vec::new(),
             runs: Vec::new(),
+            stress: Vec::new(),
             problems: Vec::new(),
         };
         let mut directories: Vec<PathBuf> = Vec::new();
@@ -274,6 +287,9 @@ impl Data {
             };
             let circumstances = data.sources.iter().position(same);
             let at = data.sources.len();
+            for stress in &mut read.stress {
+                stress.source = at;
+            }
             for run in &mut read.runs {
                 run.source = at;
                 run.circumstances = circumstances.unwrap_or(at);
@@ -304,10 +320,17 @@ impl Data {
             }
             data.problems.append(&mut problems);
             data.runs.append(&mut read.runs);
+            data.stress.append(&mut read.stress);
         }
         shards::merge(&mut data);
         data.name_runs();
         Ok(data)
+    }
+
+    /// The rows and seconds of a stress run, where there are some.
+    pub(crate) fn run_of(&self, stress: &Stress) -> Option<&Run> {
+        let mut runs = self.runs.iter();
+        runs.find(|run| run.source == stress.source && run.any().run_id == stress.run_id)
     }
 
     /// The name of the directory that a run is from.
@@ -324,6 +347,15 @@ impl Data {
             if known.get(&run.name).is_some_and(|count| *count > 1) {
                 run.name = format!("{}/{}", self.sources[run.source].name, run.name);
             }
+        }
+        for stress in &mut self.stress {
+            let of = |run: &&Run| run.source == stress.source && run.any().run_id == stress.run_id;
+            let run = self.runs.iter().find(of);
+            stress.name = match run {
+                Some(run) => run.name.clone(),
+                None if self.sources.len() == 1 => stress.run_id.clone(),
+                None => format!("{}/{}", self.sources[stress.source].name, stress.run_id),
+            };
         }
     }
 }

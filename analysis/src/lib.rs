@@ -6,7 +6,7 @@
 //! The way of a report: `read` reads the files and notes what is wrong with them (`latencies`,
 //! `cluster` and `timeline` are what is kept of the large ones), `data` holds what was read of
 //! all directories (`circumstances` says which were made alike, `completeness` which runs have lost
-//! rows), `shards` puts shares of one run together, `summary` brings the trials of one
+//! rows, `stress` what the verdicts of stress runs say), `shards` puts shares of one run together, `summary` brings the trials of one
 //! configuration together, `plots` draws, [`report`] writes it down. [`stats`] is what may be said
 //! about numbers over trials, [`compare`] says it about pairs of configurations. [`export`] and
 //! [`write_up`] hand results to others' tools and texts.
@@ -25,6 +25,7 @@ mod read;
 pub mod report;
 mod shards;
 pub mod stats;
+mod stress;
 mod summary;
 mod timeline;
 pub mod write_up;

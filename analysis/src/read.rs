@@ -3,6 +3,7 @@
 //! The small files first; then what is kept of the large ones is known.
 
 mod measured;
+mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -15,6 +16,7 @@ use telegraft_loadgen::results::{
 };
 
 use crate::data::Run;
+use crate::stress::Stress;
 
 /// The most of `suite.toml` and `environment.json` that is read, in bytes.
 const MAX_TEXT_BYTES: u64 = 4 << 20;
@@ -39,6 +41,8 @@ pub(crate) struct Directory {
     pub(crate) runs: Vec<Run>,
     /// `find-max.csv`.
     pub(crate) probes: Vec<ProbeRow>,
+    /// Runs of `telegraft stress`.
+    pub(crate) stress: Vec<Stress>,
     /// What was left out, and why.
     pub(crate) problems: Vec<Problem>,
     /// The first run of each id: files other than `runs.csv` know the id alone.
@@ -121,6 +125,7 @@ impl Directory {
             environment: None,
             runs: Vec::new(),
             probes: Vec::new(),
+            stress: Vec::new(),
             problems: Vec::new(),
             by_id: HashMap::new(),
             unrecorded: BTreeMap::new(),
@@ -128,6 +133,7 @@ impl Directory {
         data.suite = data.text("suite.toml", ResultDir::read_suite);
         data.environment = data.text("environment.json", ResultDir::read_environment);
         data.read_runs();
+        data.stress = verdicts::read(&mut data);
         data.probes = data.rows().into_iter().map(|(_, row)| row).collect();
         for (line, row) in data.rows::<StageRow>() {
             if let Some(run) = data.run_of(&row.run_id, StageRow::FILE, line) {
@@ -246,6 +252,10 @@ impl Directory {
     /// A run whose seconds are there and whose result is not was cut off.
     fn note_unrecorded_runs(&mut self) {
         for (run_id, place) in std::mem::take(&mut self.unrecorded) {
+            if self.stress.iter().any(|stress| stress.run_id == run_id) {
+                // That is told already.
+                continue;
+            }
             self.problems.push(Problem {
                 file: RunRow::FILE.to_owned(),
                 line: None,

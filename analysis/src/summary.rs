@@ -53,6 +53,10 @@ impl<'a> Group<'a> {
         self.any().system == NULL
     }
 
+    pub(crate) fn is_stress(&self) -> bool {
+        self.runs[0].is_stress()
+    }
+
     pub(crate) fn valid(&self) -> impl Iterator<Item = &'a Run> {
         self.runs.iter().copied().filter(|run| run.valid())
     }

@@ -10,6 +10,7 @@
 
 mod fixtures;
 mod shards;
+mod stress;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,7 @@ fn update() {
             ("open", fixtures::open),
             ("shards", fixtures::shared),
             ("search", fixtures::search),
+            ("stress", fixtures::stress),
         ];
         for (name, make) in fixtures.into_iter().filter(|_| updating()) {
             let _ = fs::remove_dir_all(data(name));
@@ -141,6 +143,12 @@ fn a_run_of_four_shards() {
 #[test]
 fn a_search_for_the_highest_rate() {
     check("search");
+}
+
+/// A consistent run, one that is violated, and one in which a kind of fault never happened.
+#[test]
+fn stress_runs() {
+    check("stress");
 }
 
 #[test]

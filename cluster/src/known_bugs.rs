@@ -3,8 +3,8 @@
 //! Each stands in the code where its protection stands, as
 //! `if known_bugs::active(KnownBug::…)`. Without the feature `known-bugs` that is the constant
 //! `false`, and nothing of them is compiled. With it, a bug is active when it is the one that
-//! [`set_for_thread`] has set for this thread (simulators run several worlds in a process), or,
-//! where none is set, the one that the environment variable [`VARIABLE`] names (whole
+//! `set_for_thread` has set for this thread (simulators run several worlds in a process), or,
+//! where none is set, the one that the environment variable `VARIABLE` names (whole
 //! processes). There is never more than one.
 //!
 //! A checker is as good as the bugs that it finds: a fault test that stays green with a bug of
@@ -285,7 +285,7 @@ mod switch {
         OF_THREAD.set(bug);
     }
 
-    /// The bug that [`VARIABLE`] names, if it is set.
+    /// The bug that `VARIABLE` names, if it is set.
     ///
     /// # Errors
     /// It names none.

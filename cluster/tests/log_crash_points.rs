@@ -5,17 +5,24 @@
 //! entries, supersedes some, fills segments and makes new ones; it is killed in the middle of a
 //! write, or its last sync fails, or the power goes and tears the last batch; and it goes on from
 //! there. And from all that the last write of a life can be torn into, it is started again and
-//! stopped in the middle of that. After every operation of the disk the power goes, and of what was not synced every
-//! combination of sectors, lengths and names is what is left, as long as there are at most
-//! [`MOST_COMBINATIONS`] (else the family that `CrashStates::complete` states), and sectors torn
-//! inside. Each time the directory opens, what was acknowledged is there, nothing is there that
-//! was never written, and it works on.
+//! stopped in the middle of that.
+//!
+//! After every operation of the disk the process is killed (what it wrote stays, until a crash),
+//! or the power goes: then what was not synced is left in every combination of sectors, lengths
+//! and names, as long as there are at most [`MOST_COMBINATIONS`] (else in the family that
+//! `CrashStates::complete` states), and with sectors torn inside. Each time the directory opens,
+//! what was acknowledged is there, nothing is there that was never written, it works on, and a
+//! further power cut takes nothing.
 //!
 //! # Does it bite?
 //!
-//! With the feature `known-bugs` the known bugs of the log are found by this test, one by one
-//! (see the last one below). Each of these was once built in, too, and was found:
-//! MUTATIONS
+//! With the feature `known-bugs` the known bugs of the log are found, one by one (the last test
+//! below). Each of these was once built in, too, and was found: a torn end is not zeroed; recovery
+//! syncs nothing, or not the directory; a small file is renamed before it is synced, or its
+//! directory is not synced, or not synced again by the restart that finds it; a segment is
+//! renamed before its header is synced; superseded terms are kept. (Not found, since the sync of
+//! the header covers it: a new segment's length is not synced. Nor a batch with a wrong number,
+//! which no crash leaves: `log_decay.rs` has that.)
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -209,13 +216,16 @@ fn live(disk: &Arc<SimDisk>, options: &LogOptions, script: &[Step], mut told: To
     told
 }
 
+/// A directory that was opened.
+struct Started {
+    identity: Identity,
+    log: Log,
+    recovered: Recovered,
+    lock: DirectoryLock,
+}
+
 /// Opens a directory of which the node was told `told`.
-fn restart(
-    disk: &Arc<SimDisk>,
-    options: &LogOptions,
-    told: &Told,
-    bootstrap: bool,
-) -> (Log, Recovered, DirectoryLock) {
+fn restart(disk: &Arc<SimDisk>, options: &LogOptions, told: &Told, bootstrap: bool) -> Started {
     let (identity, lock) = load(disk, bootstrap, 78).unwrap();
     if let Some(known) = &told.identity {
         assert_eq!(identity, *known, "the directory is another");
@@ -230,7 +240,12 @@ fn restart(
         known.check_or_record(id, directory).unwrap();
     }
     let (log, recovered) = open(disk, options).unwrap();
-    (log, recovered, lock)
+    Started {
+        identity,
+        log,
+        recovered,
+        lock,
+    }
 }
 
 /// Lives in one size of segments.
@@ -241,9 +256,19 @@ struct Lives {
 
 impl Lives {
     /// The directory after a crash: all that was told is there, and it works on.
-    fn check(&mut self, disk: SimDisk, told: &Told, seed: u64) {
+    fn check(&mut self, disk: SimDisk, told: &Told) {
         let disk = Arc::new(disk);
-        let (mut log, recovered, lock) = restart(&disk, &self.options, told, !told.has_log);
+        let started = restart(&disk, &self.options, told, !told.has_log);
+        let Started {
+            identity,
+            mut log,
+            recovered,
+            lock,
+        } = started;
+        // What it has found or made by now stays.
+        let mut now = told.clone();
+        now.identity = Some(identity);
+        now.peers.extend(now.peer_open);
         let found = Model::found(&recovered.restored, &log.reader());
         let allowed = told.durable.on_the_way(&told.open);
         assert!(
@@ -272,10 +297,14 @@ impl Lives {
         let found = found.with(&more);
         all_done(&completion, &more, &found);
         drop((log, lock));
-        disk.crash(seed);
-        let (log, recovered, _lock) = restart(&disk, &self.options, told, false);
-        assert_eq!(recovered.torn, None, "it was cut already");
-        found.check(&recovered.restored, &log.reader(), tail_bytes);
+        // Now nothing is open any more, but for names that do not matter.
+        for crash in disk.crash_states(MOST_COMBINATIONS).states {
+            let disk = Arc::new(disk.crashed_as(&crash));
+            let again = restart(&disk, &self.options, &now, false);
+            let (log, recovered) = (&again.log, &again.recovered);
+            assert_eq!(recovered.torn, None, "it was cut already");
+            found.check(&recovered.restored, &log.reader(), tail_bytes);
+        }
     }
 
     /// Cuts the power after each operation of a life that begins with `start`.
@@ -290,12 +319,14 @@ impl Lives {
             let crashes = disk.crash_states(MOST_COMBINATIONS);
             self.tally.points += 1;
             self.tally.sampled += u64::from(!crashes.complete);
+            println!("{name}, operation {operation}, killed");
+            self.check(disk.fork(), &told);
             for (number, crash) in crashes.states.iter().enumerate() {
                 // Shown when it fails.
                 println!("{name}, operation {operation}, state {number}");
                 self.tally.states += 1;
                 self.tally.torn_inside += u64::from(crash.torn_inside);
-                self.check(disk.crashed_as(crash), &told, number as u64);
+                self.check(disk.crashed_as(crash), &told);
             }
         }
     }

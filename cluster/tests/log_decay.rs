@@ -284,3 +284,31 @@ fn small_files_of_earlier_versions_have_no_checksum_and_are_read() {
     known.check_or_record(2, "def").unwrap();
     known.check_or_record(2, "another").unwrap_err();
 }
+
+#[test]
+fn a_batch_that_stands_there_once_more_is_not_taken_in() {
+    let options = options(1 << 16);
+    let disk = Arc::new(SimDisk::new());
+    let (mut log, _) = open(&disk, &options).unwrap();
+    let mut author = Author::new(1);
+    for _ in 0..4 {
+        log.append(author.appends()).unwrap();
+    }
+    // (The header of the segment comes first.)
+    let end = 512 + log.written().bytes;
+    drop(log);
+    let file = disk.open(&segment(1)).unwrap();
+    let mut bytes = vec![0; 1 << 16];
+    file.read_at(0, &mut bytes).unwrap();
+    let magic = &bytes[512..516];
+    let second = (513..bytes.len())
+        .find(|at| bytes[*at..].starts_with(magic))
+        .unwrap();
+    // A write of the first batch went astray, to where the next one will go.
+    file.write_at(end, &bytes[512..second]).unwrap();
+    file.sync_data().unwrap();
+    let (log, recovered) = open(&disk, &options).unwrap();
+    assert_eq!(recovered.torn, Some((segment(1), end)));
+    let found = Model::found(&recovered.restored, &log.reader());
+    assert!(found == author.model, "an old batch was taken in");
+}

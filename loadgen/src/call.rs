@@ -231,30 +231,61 @@ impl Caller {
         let mut maybe = false;
         let mut pause = FIRST_PAUSE;
         loop {
-            tries.attempts += 1;
-            let until = deadline.min(Instant::now() + self.limits.attempt);
-            let attempt = timeout_at(until, self.attempt(request, place)).await;
-            let (trouble, speaks, body) = match attempt {
-                Ok(Ok(answer)) => match answer.trouble {
-                    None => return Ok(answer.body),
-                    Some(trouble) => (trouble, answer.names_leader, answer.body),
-                },
-                Ok(Err(trouble)) => (trouble, false, Bytes::new()),
-                Err(_) => (Trouble::Timeout, false, Bytes::new()),
+            let (failed, speaks) = match self.tried(request, place, deadline, tries).await {
+                Ok(body) => return Ok(body),
+                Err(failed) => failed,
             };
-            tries.troubles.push(trouble);
-            maybe |= trouble.may_have_happened();
-            if !trouble.is_passing() || Instant::now() + pause >= deadline {
-                return Err(Failed {
-                    trouble,
-                    maybe,
-                    detail: detail(&body),
-                });
+            maybe |= failed.maybe;
+            if !failed.trouble.is_passing() || Instant::now() + pause >= deadline {
+                return Err(Failed { maybe, ..failed });
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             place = self.routes.after_failure(place, speaks);
         }
+    }
+
+    /// Sends `request` once, to the replica at `place`. The body of the answer, whole.
+    ///
+    /// # Errors
+    /// When there is none within the limit of one try; `tries` has the reason.
+    pub async fn once<U: Fn(&Routes, Place) -> Url>(
+        &self,
+        request: &Request<U>,
+        place: Place,
+        tries: &mut Tries,
+    ) -> Result<Bytes, Failed> {
+        let deadline = Instant::now() + self.limits.operation;
+        let answer = self.tried(request, place, deadline, tries).await;
+        answer.map_err(|(failed, _)| failed)
+    }
+
+    /// One try; when it fails, also whether the replica speaks and names a leader.
+    async fn tried<U: Fn(&Routes, Place) -> Url>(
+        &self,
+        request: &Request<U>,
+        place: Place,
+        deadline: Instant,
+        tries: &mut Tries,
+    ) -> Result<Bytes, (Failed, bool)> {
+        tries.attempts += 1;
+        let until = deadline.min(Instant::now() + self.limits.attempt);
+        let attempt = timeout_at(until, self.attempt(request, place)).await;
+        let (trouble, speaks, body) = match attempt {
+            Ok(Ok(answer)) => match answer.trouble {
+                None => return Ok(answer.body),
+                Some(trouble) => (trouble, answer.names_leader, answer.body),
+            },
+            Ok(Err(trouble)) => (trouble, false, Bytes::new()),
+            Err(_) => (Trouble::Timeout, false, Bytes::new()),
+        };
+        tries.troubles.push(trouble);
+        let failed = Failed {
+            trouble,
+            maybe: trouble.may_have_happened(),
+            detail: detail(&body),
+        };
+        Err((failed, speaks))
     }
 
     async fn attempt<U: Fn(&Routes, Place) -> Url>(

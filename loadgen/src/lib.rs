@@ -22,6 +22,7 @@ pub mod scrape;
 pub mod setup;
 pub mod slo;
 pub mod steady;
+pub mod stress;
 pub mod suite;
 pub mod trace;
 pub mod values;

@@ -13,7 +13,9 @@ use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use telegraft_cluster::http::Consistency;
-use telegraft_cluster::http::api::{NewRoom, NewUser, RoomCreated, SessionCreated, UserCreated};
+use telegraft_cluster::http::api::{
+    NewRoom, NewUser, RoomCreated, RoomFound, SessionCreated, UserCreated, UserFound,
+};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -71,16 +73,16 @@ fn number(place: usize) -> u32 {
 }
 
 /// A session and the number of its next write.
-type Session = (u64, u64);
+pub(crate) type Session = (u64, u64);
 
 /// Who sets the population up: some of the clients-to-be.
-struct Builder {
+pub(crate) struct Builder {
     caller: Caller,
-    session: Session,
+    pub(crate) session: Session,
 }
 
 impl Builder {
-    async fn open(mut caller: Caller) -> Result<Self, String> {
+    pub(crate) async fn open(mut caller: Caller) -> Result<Self, String> {
         // Without a key there is nothing to keep apart: a session that nobody uses is no harm.
         let made: SessionCreated = post(&mut caller, "/v1/sessions", None, None).await?;
         Ok(Builder {
@@ -99,6 +101,23 @@ impl Builder {
         *sequence += 1;
         let body = serde_json::to_vec(what).expect("names and numbers have a JSON form");
         post(&mut self.caller, path, Some(body.into()), Some(key)).await
+    }
+
+    /// Creates a user; its id.
+    pub(crate) async fn user(&mut self, name: String) -> Result<u64, String> {
+        let made: UserCreated = self.create("/v1/users", &NewUser { name }).await?;
+        Ok(made.user_id)
+    }
+
+    /// Creates a room; its id.
+    pub(crate) async fn room(&mut self, name: String, creator: u64) -> Result<u64, String> {
+        let what = NewRoom {
+            name,
+            description: String::new(),
+            creator,
+        };
+        let made: RoomCreated = self.create("/v1/rooms", &what).await?;
+        Ok(made.room_id)
     }
 
     /// The id of what another machine creates, once it is there.
@@ -130,7 +149,7 @@ impl Builder {
         }
     }
 
-    async fn join(&mut self, room: u64, user: u64) -> Result<(), String> {
+    pub(crate) async fn join(&mut self, room: u64, user: u64) -> Result<(), String> {
         let (session, sequence) = &mut self.session;
         let path = format!("/v1/rooms/{room}/members/{user}");
         let request = Request {
@@ -237,15 +256,16 @@ async fn users(scene: &Arc<Scene>, builders: &mut Vec<Builder>) -> Result<Vec<u6
         let scene = Arc::clone(&of_scene);
         Box::pin(async move {
             let name = scene.name("user", user);
-            let made: UserCreated = if scene.has(user) {
-                who.create("/v1/users", &NewUser { name }).await?
-            } else if scene.all_users {
+            if scene.has(user) {
+                return who.user(name).await;
+            }
+            let found: UserFound = if scene.all_users {
                 let path = format!("/v1/users?name={name}");
                 who.look_up(&path, scene.deadline).await?
             } else {
                 return Ok(0);
             };
-            Ok(made.user_id)
+            Ok(found.user_id)
         })
     })
     .await
@@ -264,19 +284,12 @@ async fn rooms(
         let creator = users[scene.people.creator(number(room)) as usize];
         Box::pin(async move {
             let name = scene.name("room", room);
-            let made: RoomCreated = if scene.sets_up(room) {
-                let description = String::new();
-                let what = NewRoom {
-                    name,
-                    description,
-                    creator,
-                };
-                who.create("/v1/rooms", &what).await?
-            } else {
-                let path = format!("/v1/rooms?name={name}");
-                who.look_up(&path, scene.deadline).await?
-            };
-            Ok(made.room_id)
+            if scene.sets_up(room) {
+                return who.room(name, creator).await;
+            }
+            let path = format!("/v1/rooms?name={name}");
+            let found: RoomFound = who.look_up(&path, scene.deadline).await?;
+            Ok(found.room_id)
         })
     })
     .await

@@ -25,7 +25,7 @@ const STORY_LINES: usize = 150;
 #[command(
     version,
     about,
-    after_help = "Example: telegraft-simulator --seeds 0..20000 --nodes 5"
+    after_help = "Example: scripts/simulate --seeds 0..20000 --nodes 5"
 )]
 struct Arguments {
     /// The seeds to run

@@ -86,7 +86,7 @@ impl Totals {
                 text: violation.text.clone(),
                 at_s: violation.at.as_secs_f64(),
                 replay: format!(
-                    "cargo run --release -p telegraft-simulator -- --nodes {} --seed {} --story",
+                    "scripts/simulate --nodes {} --seed {} --story",
                     report.nodes, report.seed
                 ),
             });

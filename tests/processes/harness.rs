@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use telegraft_cluster::local::{FileLock, LocalCluster, LocalOptions, Replica, System};
+use telegraft_cluster::local::{FileLock, Links, LocalCluster, LocalOptions, Replica, System};
 use telegraft_cluster::log::Durability;
 use telegraft_cluster::node::Mailbox;
 use tempfile::TempDir;
@@ -63,6 +63,30 @@ impl Cluster {
         let slot = slot().await;
         let dir = TempDir::new().expect("a directory for the cluster");
         Cluster::start_in(dir, replicas, slot).await
+    }
+
+    /// One that is started in another way than the others.
+    pub(crate) async fn start_with(
+        replicas: usize,
+        change: impl FnOnce(&mut LocalOptions),
+    ) -> Cluster {
+        let slot = slot().await;
+        let dir = TempDir::new().expect("a directory for the cluster");
+        let mut options = options(dir.path(), replicas);
+        change(&mut options);
+        let local = LocalCluster::start(options)
+            .await
+            .expect("the cluster starts");
+        Cluster { local, dir, slot }
+    }
+
+    /// Waits until a replica that is none of these leads.
+    pub(crate) async fn leader_but(&self, not: &[u64]) -> u64 {
+        until("another one leads", async || {
+            let leader = self.local.wait_for_leader(PATIENCE).await.ok()?;
+            (!not.contains(&leader)).then_some(leader)
+        })
+        .await
     }
 
     pub(crate) async fn start_in(dir: TempDir, replicas: usize, slot: FileLock) -> Cluster {
@@ -124,6 +148,9 @@ pub(crate) fn options(dir: &Path, replicas: usize) -> LocalOptions {
         durability: Durability::Fsync,
         mailbox: Mailbox::Lanes,
         ready_timeout: PATIENCE,
+        links: Links::Direct,
+        disk: None,
+        segment_bytes: None,
     }
 }
 

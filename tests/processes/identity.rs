@@ -2,22 +2,38 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 use crate::chat::{Chat, Load, get, metric};
-use crate::harness::{BINARY, Cluster, until};
+use crate::harness::{BINARY, Cluster, PATIENCE, POLL, until};
 
 /// Runs a node that is refused; a port of its own each time, as it never gets that far.
+///
+/// # Panics
+/// It is not refused: it runs on.
 fn node(id: u64, dir: &Path, more: &[&str]) -> Output {
     let peers = format!("{id}=127.0.0.1:9,77=127.0.0.1:9");
-    Command::new(BINARY)
+    let mut child = Command::new(BINARY)
         .args(["node", "--id", &id.to_string()])
         .args(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"])
         .args(["--peers", &peers, "--data-dir"])
         .arg(dir)
         .args(more)
-        .output()
-        .expect("the program runs")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().expect("it is ours").is_none() {
+        if Instant::now() >= deadline {
+            child.kill().expect("it is ours");
+            let said = child.wait_with_output().expect("it is gone").stderr;
+            panic!("not refused: {}", String::from_utf8_lossy(&said));
+        }
+        std::thread::sleep(POLL);
+    }
+    child.wait_with_output().expect("what it said")
 }
 
 #[track_caller]

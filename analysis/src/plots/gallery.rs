@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::faults::{self, Faults};
 use super::lag::{self, Lag};
 use super::offered::{self, Offered};
 use super::percentiles::{self, Percentiles};
@@ -268,6 +269,41 @@ pub(super) fn lag_input() -> Lag {
     }
 }
 
+pub(super) fn faults_input() -> Faults {
+    let series = |label: &str, ok: f64, seed: u32| faults::Series {
+        label: label.to_owned(),
+        seconds: (0..60_u32)
+            .map(|second| {
+                let down = (20..23).contains(&second) && label == "send";
+                let ok = ok * (0.8 + 0.4 * noise(seed + second));
+                (f64::from(second), if down { 0.0 } else { ok })
+            })
+            .collect(),
+    };
+    let lane = |label: &str, bands_s: &[(f64, f64)]| faults::Lane {
+        label: label.to_owned(),
+        bands_s: bands_s.to_vec(),
+    };
+    Faults {
+        heading: heading("faults", "Under faults"),
+        series: vec![
+            series("send", 340.0, 1),
+            series("read", 520.0, 70),
+            series("inbox", 110.0, 200),
+        ],
+        lanes: vec![
+            lane("kill", &[(4.0, 7.5), (19.5, 22.0), (19.5, 22.1)]),
+            lane("pause", &[(11.0, 14.5)]),
+            lane("restart", &[(26.0, 26.02)]),
+            lane("partition", &[(30.0, 36.0)]),
+            lane("duplicate", &[(33.0, 38.5), (34.0, 41.0)]),
+            lane("disk-full", &[(45.0, 52.0)]),
+        ],
+        leaders_s: vec![5.2, 12.1, 23.4],
+        end_s: 60.0,
+    }
+}
+
 /// Every plot once, some twice.
 pub(super) fn all() -> Vec<Plot> {
     vec![
@@ -279,6 +315,7 @@ pub(super) fn all() -> Vec<Plot> {
         timeline::draw(&timeline_input(3_600)),
         stages::draw(&stages_input()),
         lag::draw(&lag_input()),
+        faults::draw(&faults_input()),
     ]
 }
 
@@ -342,6 +379,7 @@ pub(super) fn odd() -> Vec<Plot> {
         timeline::draw(&Timeline::default()),
         stages::draw(&Stages::default()),
         lag::draw(&Lag::default()),
+        faults::draw(&Faults::default()),
     ]
 }
 

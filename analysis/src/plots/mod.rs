@@ -1,7 +1,7 @@
 //! Plots: plain figures in, SVG out. No file is touched.
 //!
 //! Each plot has a file of its own with its input: [`percentiles`], [`replicas`], [`offered`],
-//! [`timeline`], [`stages`], [`lag`]. Inputs are amounts in the unit that their name tells;
+//! [`timeline`], [`faults`], [`stages`], [`lag`]. Inputs are amounts in the unit that their name tells;
 //! what is not known is `None`, and what is no finite number counts as not known. Any input
 //! gives a plot: an empty one says that there is no data.
 //!
@@ -19,6 +19,7 @@ mod style;
 mod text;
 mod time;
 
+pub(crate) mod faults;
 pub(crate) mod lag;
 pub(crate) mod offered;
 pub(crate) mod percentiles;

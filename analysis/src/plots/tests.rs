@@ -7,6 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::canvas::WIDTH;
+use super::faults::{self, Faults};
 use super::gallery::{all, lag_input, odd, percentiles_input, replicas_input, timeline_input};
 use super::lag::{self, Lag};
 use super::offered::{self, Offered};
@@ -375,6 +376,21 @@ proptest! {
             label, queue_ms, commit_ms, apply_ms, log_write_ms,
         });
         check(&stages::draw(&Stages { heading, configurations: configurations.collect() }));
+    }
+
+    #[test]
+    fn any_faults_can_be_drawn(
+        heading in heading(),
+        series in vec((label(), vec((amount(), amount()), 0..30)), 0..12),
+        lanes in vec((label(), vec((amount(), amount()), 0..6)), 0..20),
+        leaders_s in vec(amount(), 0..8),
+        end_s in amount(),
+    ) {
+        let series = series.into_iter().map(|(label, seconds)| faults::Series { label, seconds });
+        let lanes = lanes.into_iter().map(|(label, bands_s)| faults::Lane { label, bands_s });
+        check(&faults::draw(&Faults {
+            heading, series: series.collect(), lanes: lanes.collect(), leaders_s, end_s,
+        }));
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(crate) enum Block {
     Warnings(Vec<Text>),
     Table(Table),
     Figure(Figure),
+    Picture(Picture),
     Code {
         /// As Markdown names it.
         language: &'static str,
@@ -48,6 +49,17 @@ pub(crate) struct Figure {
     pub(crate) alt: String,
     pub(crate) caption: Text,
     /// The picture.
+    pub(crate) svg: String,
+}
+
+/// A picture that stands in a result directory. What is in it is not ours.
+#[derive(Clone, Debug)]
+pub(crate) struct Picture {
+    /// Its place in the result directory.
+    pub(crate) file: String,
+    /// What is to be seen, for those who do not see it.
+    pub(crate) alt: String,
+    /// As it stands in the file.
     pub(crate) svg: String,
 }
 

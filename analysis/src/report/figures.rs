@@ -34,7 +34,7 @@ fn heading(name: impl Into<String>, title: impl Into<String>) -> Heading {
 }
 
 /// With what it shows, the rules by which it is drawn, and the conditions.
-fn figure(plot: Plot, what: &str, caption: impl FnOnce(&str) -> Text) -> Figure {
+pub(super) fn figure(plot: Plot, what: &str, caption: impl FnOnce(&str) -> Text) -> Figure {
     let rules = match plot.caption.as_str() {
         "" => String::new(),
         rules => format!(" {rules}"),
@@ -128,7 +128,7 @@ pub(super) fn percentiles(context: &Context<'_>) -> Vec<Figure> {
             let pooled = group.latencies(whole(group), "")?;
             let points = pooled.latencies.steps(pooled.missed);
             // The slowest of all stands at the middle of its own share: 1 is not on the axis.
-            let due = count(pooled.latencies.count().saturating_add(pooled.missed));
+            let due = of_count(pooled.latencies.count().saturating_add(pooled.missed));
             let last = 1.0 - 0.5 / due.max(1.0);
             let points = points.map(|(quantile, us)| (quantile.min(last), ms(us)));
             let valid = group.valid().count();
@@ -288,6 +288,8 @@ fn over_time<'a>(context: &Context<'a>) -> Vec<&'a Run> {
     let drawn = |run: &&&Run| run.timeline.is_some();
     let of_groups = context.groups.iter();
     let with_faults = of_groups
+        // These have a figure of their own.
+        .filter(|group| !group.is_stress())
         .filter_map(|group| group.runs.iter().filter(happened).find(drawn))
         .copied();
     let usual = context.usual_groups().into_iter();
@@ -333,7 +335,7 @@ pub(super) fn timelines(context: &Context<'_>) -> Vec<Figure> {
                     .iter()
                     .map(|second| plots::timeline::Second {
                         at_s: f64::from(second.second),
-                        ops_per_s: Some(count(second.ok)),
+                        ops_per_s: Some(of_count(second.ok)),
                         p99: known(Some(second.p99())),
                     })
                     .collect(),
@@ -379,10 +381,10 @@ pub(super) fn lags(context: &Context<'_>) -> Vec<Figure> {
                 let stale = committed.get(&second.second).zip(second.applied_index);
                 plots::lag::Second {
                     at_s: f64::from(second.second),
-                    lag_entries: second.lag_entries.filter(|_| behind).map(count),
+                    lag_entries: second.lag_entries.filter(|_| behind).map(of_count),
                     stale_entries: stale
                         .filter(|_| behind)
-                        .map(|((_, index), applied)| count(index.saturating_sub(applied))),
+                        .map(|((_, index), applied)| of_count(index.saturating_sub(applied))),
                 }
             };
             plots::lag::Replica {
@@ -408,6 +410,6 @@ pub(super) fn lags(context: &Context<'_>) -> Vec<Figure> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no run has 2^52 operations")]
-fn count(count: u64) -> f64 {
+pub(super) fn of_count(count: u64) -> f64 {
     count as f64
 }

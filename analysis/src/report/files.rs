@@ -19,7 +19,7 @@ const TABLES: &str = "tables";
 const PLOTS: &str = "plots";
 
 /// The names of all tables that a report can have, whatever its results are.
-const TABLE_NAMES: [&str; 21] = [
+const TABLE_NAMES: [&str; 26] = [
     "configurations",
     "consistency",
     "directories",
@@ -39,6 +39,11 @@ const TABLE_NAMES: [&str; 21] = [
     "shards",
     "slos",
     "stages",
+    "stress-faults",
+    "stress-operations",
+    "stress-runs",
+    "stress-staleness",
+    "stress-violations",
     "throughput",
     "validity",
 ];

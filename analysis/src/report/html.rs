@@ -14,7 +14,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use super::document::{Block, Document, Figure, Section};
+use super::document::{Block, Document, Figure, Picture, Section};
 use super::text::Text;
 use escape::{attribute, content, lines, mark, text};
 
@@ -121,6 +121,7 @@ fn blocks(blocks: &[Block]) -> String {
         ),
         Block::Table(table) => table::table(table),
         Block::Figure(figure) => picture(figure),
+        Block::Picture(picture) => foreign(picture),
         Block::Code { language, text } => format!(
             "<pre><code class=\"language-{}\">{}</code></pre>\n",
             attribute(language),
@@ -141,6 +142,25 @@ fn list(items: &[Text], sign: &str) -> String {
     };
     let items: String = items.iter().map(item).collect();
     format!("<ul>\n{items}</ul>\n")
+}
+
+/// A picture from a file, as an image: a page runs no script of such and loads nothing for it.
+fn foreign(picture: &Picture) -> String {
+    let mut data = String::with_capacity(picture.svg.len() * 2);
+    for byte in picture.svg.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/' | b':' => {
+                data.push(char::from(byte));
+            }
+            byte => data += &format!("%{byte:02X}"),
+        }
+    }
+    format!(
+        "<figure>\n<img src=\"data:image/svg+xml,{data}\" alt=\"{}\">\n\
+         <figcaption>{}</figcaption>\n</figure>\n",
+        attribute(&picture.alt),
+        content(&picture.file)
+    )
 }
 
 /// A plot names itself, with a role, a title and a description; another picture gets its text

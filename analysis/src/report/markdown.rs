@@ -34,6 +34,10 @@ fn of_block(block: &Block) -> String {
         Block::Warnings(items) => items.iter().map(item).collect(),
         Block::Table(table) => table.markdown_with_caption(),
         Block::Figure(figure) => of_figure(figure),
+        Block::Picture(picture) => {
+            let text = Text::parse("As a picture: ").then(Text::code(&picture.file));
+            format!("{}\n", text.markdown())
+        }
         Block::Code { language, text } => {
             // A fence longer than any inside it.
             let mut fence = "```".to_owned();

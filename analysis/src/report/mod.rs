@@ -33,7 +33,7 @@ use crate::summary::{Group, groups};
 use document::{Block, Document, Section};
 use results::{
     USUAL_REPLICAS, consistency, efficiency, failover, find_max, latency, replicas, settings,
-    speed, stages,
+    speed, stages, stress,
 };
 use runs::why_not;
 use table::MARK;
@@ -173,11 +173,12 @@ impl<'a> Context<'a> {
     }
 
     /// The configuration of each workload that findings are told of: ours, of the usual number of
-    /// replicas, as far as there is one.
+    /// replicas, as far as there is one. Under faults, none: what a workload reaches, they do not say.
     pub(crate) fn usual_groups(&self) -> Vec<&Group<'a>> {
         let mut workloads: Vec<&str> = Vec::new();
         let mut found: Vec<&Group<'_>> = Vec::new();
-        for group in self.groups.iter().filter(|group| !group.is_null()) {
+        let compared = |group: &&Group<'_>| !group.is_null() && !group.is_stress();
+        for group in self.groups.iter().filter(compared) {
             let workload = group.any().workload.as_str();
             if workloads.contains(&workload) {
                 continue;
@@ -203,7 +204,8 @@ impl<'a> Context<'a> {
 
 /// What the numbers say, in short.
 fn findings(context: &Context<'_>) -> Vec<Text> {
-    let mut found = threats::warnings(context);
+    let mut found = stress::short(context);
+    found.extend(threats::warnings(context));
     found.extend(consistency::findings(context));
     found.extend(speed::findings(context));
     found.extend(latency::open_findings(context));
@@ -253,6 +255,15 @@ These runs loaded a cluster that was up already: users, rooms and members of the
 the warm-up went by, then came the time that counts, and every replica was audited as far as it could be \
 reached. Where the cluster ran and how its logs were kept, the files do not say.";
 
+/// How those of `telegraft stress` are.
+const STRESSED: &str = "\
+Each stress run starts a fresh cluster of real processes, whose connections to each other run through links \
+that can be made faulty. Clients, each with one operation open at a time, write and read at all replicas, and \
+record what they asked and what they were answered, while faults come by a schedule that follows from \
+the seed: each kind that was asked for, with quiet windows between. Then all is healed, every room is read from \
+every replica, and the record is checked. Rates and latencies of such runs are those of a cluster under faults.";
+
+/// How numbers are made.
 const METHOD: [&str; 4] = [
     "*Response time* counts from the moment when an operation was due, *service time* from the moment \
      when a connection took it up. In a closed loop a client's next operation is due when its last is \
@@ -323,13 +334,27 @@ fn experiments(context: &Context<'_>) -> Section {
     section.section(on_what);
     let mut how = Section::new("method", "How");
     let standing = |run: &&Run| run.standing();
-    if context.data.runs.iter().any(|run| !standing(&run)) {
+    if context
+        .data
+        .runs
+        .iter()
+        .any(|run| !standing(&run) && !run.is_stress())
+    {
         how.paragraph(Text::parse(FRESH));
     }
     if context.data.runs.iter().any(|run| standing(&run)) {
         how.paragraph(Text::parse(STANDING));
     }
-    for text in METHOD {
+    let stressed = context.data.runs.iter().any(Run::is_stress);
+    if stressed || !context.data.stress.is_empty() {
+        how.paragraph(Text::parse(STRESSED));
+    }
+    // Nothing is held against `null` where there are stress runs alone.
+    let stress_alone = stressed && context.data.runs.iter().all(Run::is_stress);
+    let method = METHOD
+        .iter()
+        .filter(|text| !(stress_alone && text.starts_with("`null`")));
+    for text in method {
         how.paragraph(Text::parse(text));
     }
     section.section(how);
@@ -339,6 +364,8 @@ fn experiments(context: &Context<'_>) -> Section {
 /// The questions, one by one.
 fn outcome(context: &Context<'_>) -> Section {
     let mut section = Section::new("results", "Results of the evaluation experiments");
+    section.section(stress::section(context));
+
     let mut part = Section::new("consistency", "Are all replicas consistent?");
     part.list(consistency::findings(context));
     part.table(consistency::table(context));

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::document::Section;
-use super::text::Text;
+use super::text::{Text, one_line};
 use crate::data::Source;
 use crate::number::plain;
 
@@ -27,11 +27,19 @@ pub(super) fn section(context: &Context<'_>) -> Section {
         plain(seconds),
         data.runs.len()
     )));
+    let mut stressed: Vec<String> = Vec::new();
     for (source, names) in &suites {
         let of = match data.sources.len() {
             1 => String::new(),
             _ => format!("{}: ", names.join(", ")),
         };
+        if let Some(commands) = stress_commands(context, source) {
+            // One block for all of them.
+            let of = of.trim_end_matches([':', ' ']);
+            stressed.extend((!of.is_empty()).then(|| format!("# {}", one_line(of))));
+            stressed.extend(commands);
+            continue;
+        }
         let Some(suite) = &source.suite else {
             section.paragraph(Text::plain(format!(
                 "{of}suite.toml is missing, so the exact configuration is not known."
@@ -52,6 +60,10 @@ pub(super) fn section(context: &Context<'_>) -> Section {
         section.code("sh", command.text);
         section.code("toml", suite.trim_end());
     }
+    if !stressed.is_empty() {
+        section.paragraph(Text::parse(STRESS));
+        section.code("sh", stressed.join("\n"));
+    }
     if data.runs.iter().any(|run| run.shares.is_some()) {
         section.paragraph(Text::parse(
             "The shards ran at the same time against one cluster, each with its share (`telegraft load \
@@ -59,6 +71,37 @@ pub(super) fn section(context: &Context<'_>) -> Section {
         ));
     }
     section
+}
+
+/// What stands before the commands of stress runs.
+const STRESS: &str = "\
+Faults and clients' choices follow from the seed, so that the same faults come at the same times (with \
+`--explain`, they are printed and nothing is done); what the machine does meanwhile does not, and the history \
+is another one. The one that was recorded is judged again by `telegraft check`, in its result directory.";
+
+/// The commands of a directory's stress runs, where it has such and their verdicts tell them all.
+fn stress_commands(context: &Context<'_>, source: &Source) -> Option<Vec<String>> {
+    let sources = &context.data.sources;
+    let at = sources
+        .iter()
+        .position(|other| std::ptr::eq(other, source))?;
+    let stress = context
+        .data
+        .stress
+        .iter()
+        .filter(|stress| stress.source == at);
+    let mut lines = Vec::new();
+    for stress in stress {
+        let command = &stress.verdict.as_ref()?.command;
+        let check = format!("telegraft check history/{}.jsonl", stress.run_id);
+        for line in [one_line(command), check] {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    let mut runs = context.data.runs.iter().filter(|run| run.source == at);
+    (!lines.is_empty() && runs.all(crate::data::Run::is_stress)).then_some(lines)
 }
 
 /// What is to be typed, and what is to be said before it.

@@ -157,7 +157,13 @@ pub(super) fn runs(context: &Context<'_>) -> Table {
         Column::number("unfinished", "unfinished", ""),
         Column::number("retries", "retries", ""),
     ];
-    let mut table = Table::new("every-run", Text::parse(RUNS_CAPTION), &columns);
+    let mut caption = Text::parse(RUNS_CAPTION);
+    if !context.data.stress.is_empty() {
+        caption = caption.then(Text::plain(
+            " Stress runs are judged by their histories, and all of them count in the tables of stress.",
+        ));
+    }
+    let mut table = Table::new("every-run", caption, &columns);
     for run in &context.data.runs {
         table.row(vec![
             Cell::text(marked(run)),

@@ -4,14 +4,20 @@ use super::Context;
 use super::cells::marked;
 use super::design;
 use super::document::Document;
+use super::results::stress;
 use super::runs::why_not;
 use super::table::{MARK, Table};
 use super::text::{Text, one_line};
 
 /// The tables that a terminal shows, with their titles, in order.
-const SHOWN: [(&str, &str); 12] = [
+const SHOWN: [(&str, &str); 17] = [
     ("directories", "Directories"),
     ("shards", "Shards"),
+    ("stress-runs", "Stress"),
+    ("stress-faults", "Faults"),
+    ("stress-operations", "Operations under faults"),
+    ("stress-staleness", "How far local reads were behind"),
+    ("stress-violations", "What was broken"),
     ("throughput", "Throughput"),
     ("latency", "Response time (pooled)"),
     ("open-loop", "Open loop"),
@@ -36,6 +42,8 @@ pub(super) fn terminal(context: &Context<'_>, document: &Document, findings: &[T
         }
     };
     part(design::line(context.data, &context.data.runs.iter().collect::<Vec<_>>()).join("\n"));
+    // The answer is what is looked for first.
+    part(bullets(stress::short(context).iter().map(Text::terminal)));
     let tables = document.tables();
     for (name, title) in SHOWN {
         let found: Option<&&Table> = tables.iter().find(|table| table.name == name);
@@ -43,7 +51,8 @@ pub(super) fn terminal(context: &Context<'_>, document: &Document, findings: &[T
             format!("{title}\n{}", table.terminal())
         }));
     }
-    part(bullets(findings.iter().map(Text::terminal)));
+    let told = stress::short(context).len();
+    part(bullets(findings.iter().skip(told).map(Text::terminal)));
     let invalid = context.data.runs.iter().filter(|run| !run.valid());
     part(bullets(invalid.map(|run| {
         one_line(&format!("{}: {}", marked(run), why_not(run)))

@@ -51,6 +51,11 @@ impl Text {
         Text(vec![Span::Plain(text.into())])
     }
 
+    /// A name of a file and the like.
+    pub(crate) fn code(text: impl Into<String>) -> Self {
+        Text(vec![Span::Code(text.into())])
+    }
+
     /// With more behind it.
     pub(crate) fn then(mut self, more: Text) -> Self {
         self.0.extend(more.0);

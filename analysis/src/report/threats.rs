@@ -6,6 +6,7 @@ use super::text::Text;
 use crate::data::Run;
 use crate::number::{count, plain, sig3};
 use crate::stats::MIN_TRIALS;
+use telegraft_loadgen::stress::FaultKind;
 
 /// From how many seconds on the load generator judges whether a run was steady.
 const STEADY_FROM_S: f64 = 20.0;
@@ -22,15 +23,19 @@ pub(super) fn warnings(context: &Context<'_>) -> Vec<Text> {
     let runs = &context.data.runs;
     let total = runs.len();
     let mut found = Vec::new();
-    if total == 0 {
+    if total == 0 && context.data.stress.is_empty() {
         found.push(warning("There is no run to report."));
     }
     let verb = |count: usize| if count == 1 { "is" } else { "are" };
     let invalid = runs.iter().filter(|run| !run.valid()).count();
     if invalid > 0 {
         found.push(warning(format!(
-            "{invalid} of {total} runs {} not valid: they are in no numbers but those of the tables of runs.",
-            verb(invalid)
+            "{invalid} of {total} runs {} not valid: they are in no numbers but those of the tables of runs{}.",
+            verb(invalid),
+            match runs.iter().any(|run| run.is_stress() && !run.valid()) {
+                true => " and of stress",
+                false => "",
+            }
         )));
     }
     let missed = |run: &&Run| run.rows.iter().any(|row| row.slo.starts_with("missed"));
@@ -76,12 +81,15 @@ pub(super) fn limits(context: &Context<'_>) -> Vec<Text> {
     found.extend(lateness(context));
     found.extend(short(context));
     found.extend(circumstances(context));
-    found.push(Text::plain(
+    if !stress_alone(context) {
+        found.push(Text::plain(
         "An audit compares, after the load, what every replica holds with what was acknowledged, and \
          the replicas' digests with each other; while it runs, clients hold what they read against what \
          was acknowledged before they asked (not of local reads, which may be stale, and not of null). \
          The order of all operations in time is not judged, and a run without faults tests no fault.",
     ));
+    }
+    found.extend(stress(context));
     if context.data.runs.iter().any(|run| run.cluster.is_some()) {
         found.push(Text::plain(
             "Replicas are asked once a second, one after the other: what is told of their lag is of \
@@ -101,6 +109,63 @@ pub(super) fn limits(context: &Context<'_>) -> Vec<Text> {
              it kept its log, the files do not say.",
         ));
     }
+    found
+}
+
+/// Whether all runs are stress runs.
+fn stress_alone(context: &Context<'_>) -> bool {
+    let runs = &context.data.runs;
+    !runs.is_empty() && runs.iter().all(Run::is_stress)
+}
+
+/// What a stress run cannot show.
+fn stress(context: &Context<'_>) -> Vec<Text> {
+    let stress = &context.data.stress;
+    let verdicts = || stress.iter().filter_map(|stress| stress.verdict.as_ref());
+    if stress.is_empty() {
+        return Vec::new();
+    }
+    let mut found = vec![
+        Text::plain(
+            "Stress runs: clients, replicas and recorder run on one machine and tell the time by one \
+             monotonic clock, so that before and after are known; but no replica's clock differs from \
+             another's, which is what leases depend on, and no real network lies between them. Processor \
+             and disk are shared: a fault of one replica slows the others, too.",
+        ),
+        Text::plain(
+            "Stress runs: the check rests on what clients were answered. What no client read during the \
+             faults is known from the last reads and the digests alone; a wrong state that was there for \
+             a moment and that nobody read or digested is not seen. A send whose outcome is unknown \
+             may have happened or not, and shows less than an acknowledged one.",
+        ),
+        Text::plain(
+            "Stress runs: a process that is killed leaves what it had written in the kernel's page cache, \
+             so that a missing fdatasync does not show; power loss, torn and corrupt writes, failing disks \
+             and clocks that jump are no faults of theirs. Nor are changes of membership.",
+        ),
+        Text::plain(
+            "Stress runs: faults and clients' choices follow from the seed; when what meets what does not. \
+             A run that finds nothing says that these faults at these moments broke nothing, not that none \
+             can.",
+        ),
+    ];
+    let mut absent: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.name()).collect();
+    let kinds = verdicts().flat_map(|verdict| &verdict.faults);
+    for (kind, tally) in kinds {
+        absent.retain(|name| *name != kind.name() || tally.happened == 0);
+    }
+    if !absent.is_empty() && verdicts().next().is_some() {
+        let absent: Vec<String> = absent.into_iter().map(str::to_owned).collect();
+        found.push(Text::plain(format!(
+            "Stress runs: no fault of these kinds had an effect in any of them, so nothing is said of {}: {}.",
+            if absent.len() == 1 { "it" } else { "them" },
+            absent.join(", ")
+        )));
+    }
+    let alone = stress.len() == 1;
+    found.extend(
+        alone.then(|| Text::plain("There is one stress run: other seeds draw other schedules.")),
+    );
     found
 }
 
@@ -213,7 +278,7 @@ fn short(context: &Context<'_>) -> Option<Text> {
     let runs = &context.data.runs;
     let short = runs
         .iter()
-        .filter(|run| run.any().duration_s < STEADY_FROM_S)
+        .filter(|run| run.any().duration_s < STEADY_FROM_S && !run.is_stress())
         .count();
     (short > 0).then(|| {
         Text::plain(format!(

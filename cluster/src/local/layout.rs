@@ -1,4 +1,4 @@
-//! `cluster.json`: which ports the replicas of a data directory have.
+//! `cluster.json`: which addresses the replicas of a data directory have.
 //!
 //! The peers' addresses are in the replicas' logs, so a cluster that is started again has to
 //! have the same ones.
@@ -6,12 +6,11 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::LocalError;
-use super::ports::{self, PortPair};
 use crate::raft::NodeId;
 
 const FILE: &str = "cluster.json";
@@ -30,45 +29,60 @@ struct Place {
     peer_listen: SocketAddr,
 }
 
-/// The ports of the replicas in `dir`: those of last time, or new ones, which are remembered.
-pub(super) fn load_or_create(
-    dir: &Path,
-    base_port: Option<u16>,
-    replicas: usize,
-) -> Result<Vec<PortPair>, LocalError> {
-    let path = dir.join(FILE);
+/// The addresses of the replicas in `dir`: those of last time, if there was one.
+pub(super) fn load(dir: &Path, replicas: usize) -> Result<Option<Vec<Addresses>>, LocalError> {
+    let path = path(dir);
     let failed = |what: &str, why: &dyn std::fmt::Display| {
         LocalError::Failed(format!("cannot {what} {}: {why}", path.display()))
     };
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let layout: Layout =
-                serde_json::from_slice(&bytes).map_err(|error| failed("understand", &error))?;
-            if layout.schema_version != SCHEMA_VERSION {
-                let why = format!("it has version {}", layout.schema_version);
-                return Err(failed("understand", &why));
-            }
-            reuse(&layout, &path, replicas)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let pairs = ports::take_pairs(base_port, replicas)?;
-            let layout = Layout {
-                schema_version: SCHEMA_VERSION,
-                replicas: (1..)
-                    .zip(&pairs)
-                    .map(|(id, pair)| Place {
-                        id,
-                        listen: pair.listen.address(),
-                        peer_listen: pair.peer_listen.address(),
-                    })
-                    .collect(),
-            };
-            let text = serde_json::to_vec_pretty(&layout).expect("a layout is plain data");
-            write_durably(dir, &path, &text).map_err(|error| failed("write", &error))?;
-            Ok(pairs)
-        }
-        Err(error) => Err(failed("read", &error)),
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("read", &error)),
+    };
+    let layout: Layout =
+        serde_json::from_slice(&bytes).map_err(|error| failed("understand", &error))?;
+    if layout.schema_version != SCHEMA_VERSION {
+        let why = format!("it has version {}", layout.schema_version);
+        return Err(failed("understand", &why));
     }
+    check(&layout, &path, replicas)?;
+    let addresses = layout.replicas.iter().map(|place| Addresses {
+        listen: place.listen,
+        peer_listen: place.peer_listen,
+    });
+    Ok(Some(addresses.collect()))
+}
+
+/// Remembers the addresses of the replicas in `dir`.
+pub(super) fn store(dir: &Path, addresses: &[Addresses]) -> Result<(), LocalError> {
+    let layout = Layout {
+        schema_version: SCHEMA_VERSION,
+        replicas: (1..)
+            .zip(addresses)
+            .map(|(id, addresses)| Place {
+                id,
+                listen: addresses.listen,
+                peer_listen: addresses.peer_listen,
+            })
+            .collect(),
+    };
+    let text = serde_json::to_vec_pretty(&layout).expect("a layout is plain data");
+    write_durably(dir, &path(dir), &text).map_err(|error| {
+        LocalError::Failed(format!("cannot write {}: {error}", path(dir).display()))
+    })
+}
+
+/// The file.
+pub(super) fn path(dir: &Path) -> PathBuf {
+    dir.join(FILE)
+}
+
+/// Where the others and clients reach a replica.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addresses {
+    pub(super) listen: SocketAddr,
+    pub(super) peer_listen: SocketAddr,
 }
 
 /// The replicas' logs outlive a power cut with these ports in them, so this file must too.
@@ -81,7 +95,7 @@ fn write_durably(dir: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-fn reuse(layout: &Layout, path: &Path, replicas: usize) -> Result<Vec<PortPair>, LocalError> {
+fn check(layout: &Layout, path: &Path, replicas: usize) -> Result<(), LocalError> {
     if layout.replicas.len() != replicas {
         return Err(LocalError::Failed(format!(
             "{} is of a cluster of {} replicas, not of {replicas}: give that number, or another \
@@ -97,15 +111,5 @@ fn reuse(layout: &Layout, path: &Path, replicas: usize) -> Result<Vec<PortPair>,
         let text = format!("{}: the replicas are not numbered from 1", path.display());
         return Err(LocalError::Failed(text));
     }
-    let take = |place: &Place| {
-        ports::take_exactly(place.listen, place.peer_listen).map_err(|taken| {
-            LocalError::Failed(format!(
-                "replica {} had {taken} (see {}), which is taken: by this cluster, which runs \
-                 already, by another one or by another program",
-                place.id,
-                path.display()
-            ))
-        })
-    };
-    layout.replicas.iter().map(take).collect()
+    Ok(())
 }

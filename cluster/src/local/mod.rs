@@ -1,29 +1,39 @@
 //! Local clusters: real processes of this program's own binary, on loopback.
 
+mod command;
+mod disks;
+mod faults;
 mod layout;
+mod links;
 mod lock;
+mod namespaces;
+mod options;
+mod place;
 mod ports;
 mod probe;
 mod process;
 mod usage;
 
-use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tokio::task::JoinSet;
 
+pub use disks::{DiskLimit, can_mount};
+pub use links::{LinkCounts, LinkCut, LinkFault, Links};
 pub use lock::FileLock;
+pub use namespaces::can_use_namespaces;
+pub use options::{LocalOptions, System};
 pub use usage::{anonymous_memory_bytes, cpu_seconds};
 
-use ports::PortPair;
+use disks::SmallDisk;
+use links::FaultLinks;
+use namespaces::Network;
+use place::Place;
 use probe::{Health, Probe};
 use process::Process;
 
-use crate::log::Durability;
-use crate::node::Mailbox;
 use crate::raft::NodeId;
 
 /// How often it is looked whether a leader serves.
@@ -36,37 +46,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 /// How long a signal may take to stop a process.
 const PAUSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum System {
-    /// Replicas of the chat.
-    #[default]
-    Telegraft,
-    /// One process of the HTTP server with nothing behind it: the ceiling.
-    Null,
-}
-
-/// How a local cluster is started.
-#[derive(Clone, Debug)]
-pub struct LocalOptions {
-    /// The `telegraft` binary.
-    pub binary: PathBuf,
-    /// What is started.
-    pub system: System,
-    /// How many replicas.
-    pub replicas: usize,
-    /// Where the replicas' directories are made (`<dir>/node-<id>`); it continues what is there.
-    pub data_dir: PathBuf,
-    /// The first port to try; any free one by default.
-    pub base_port: Option<u16>,
-    /// Whether writes are synced.
-    pub durability: Durability,
-    /// The replicas' mailbox.
-    pub mailbox: Mailbox,
-    /// How long it may take until a leader serves.
-    pub ready_timeout: Duration,
-}
-
 /// One process of a local cluster.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Replica {
@@ -74,7 +53,7 @@ pub struct Replica {
     pub id: NodeId,
     /// Its HTTP address, as `http://127.0.0.1:8351`.
     pub url: String,
-    /// Its peer address.
+    /// Its peer address, or its proxy's.
     pub peer: String,
     /// Its process.
     pub pid: u32,
@@ -94,7 +73,10 @@ pub enum LocalError {
 #[derive(Debug)]
 pub struct LocalCluster {
     options: LocalOptions,
+    /// Dropped before what their processes live on.
     members: Vec<Member>,
+    fault_links: Option<FaultLinks>,
+    network: Option<Network>,
     probe: Probe,
 }
 
@@ -103,8 +85,9 @@ pub struct LocalCluster {
 struct Member {
     replica: Replica,
     process: Option<Process>,
-    /// Its ports are its own as long as the cluster lives, also while it is down.
-    ports: PortPair,
+    /// Dropped after the process that writes on it.
+    disk: Option<SmallDisk>,
+    place: Place,
     log: PathBuf,
 }
 
@@ -116,32 +99,43 @@ impl LocalCluster {
     /// The directory or the ports cannot be had, a replica stops at once, or nobody serves in
     /// time.
     pub async fn start(options: LocalOptions) -> Result<Self, LocalError> {
-        let options = absolute(options)?;
-        let ports = match options.system {
-            System::Telegraft => {
-                layout::load_or_create(&options.data_dir, options.base_port, options.replicas)?
+        let options = options::absolute(options)?;
+        let (places, network) = place::find(&options)?;
+        let fault_links = match options.links {
+            Links::Faulty { seed } => {
+                let routes = (1..).zip(&places).map(|(id, place)| place.route(id));
+                let routes: Vec<_> = routes.collect();
+                Some(FaultLinks::start(seed, &routes)?)
             }
-            System::Null => ports::take_pairs(options.base_port, 1)?,
+            Links::Direct | Links::Namespaces => None,
         };
-        let members = (1..)
-            .zip(ports)
-            .map(|(id, ports)| Member {
+        if options.disk.is_some() {
+            disks::remove_stale();
+        }
+        let mut members = Vec::with_capacity(places.len());
+        for (id, place) in (1..).zip(places) {
+            let data_dir = options.data_dir.join(format!("node-{id}"));
+            let disk = options.disk.map(|limit| SmallDisk::mount(&data_dir, limit));
+            members.push(Member {
                 replica: Replica {
                     id,
-                    url: format!("http://{}", ports.listen.address()),
-                    peer: ports.peer_listen.address().to_string(),
+                    url: format!("http://{}", place.listen),
+                    peer: place.peer.to_string(),
                     pid: 0,
-                    data_dir: options.data_dir.join(format!("node-{id}")),
+                    data_dir,
                 },
                 process: None,
-                ports,
+                disk: disk.transpose()?,
+                place,
                 log: options.data_dir.join(format!("node-{id}.log")),
-            })
-            .collect();
+            });
+        }
         let mut cluster = LocalCluster {
             probe: Probe::new().map_err(LocalError::Failed)?,
             options,
             members,
+            fault_links,
+            network,
         };
         for index in 0..cluster.members.len() {
             cluster.spawn(index)?;
@@ -315,7 +309,9 @@ impl LocalCluster {
     }
 
     fn spawn(&mut self, index: usize) -> Result<(), LocalError> {
-        let command = self.command(&self.members[index]);
+        let member = &self.members[index];
+        let network = self.network.as_ref();
+        let command = command::command(&self.options, &self.members, member, network);
         let member = &mut self.members[index];
         let process = Process::spawn(command, &member.log).map_err(|error| {
             LocalError::Failed(format!(
@@ -328,45 +324,6 @@ impl LocalCluster {
         member.replica.pid = process.pid();
         member.process = Some(process);
         Ok(())
-    }
-
-    fn command(&self, member: &Member) -> Command {
-        let mut command = Command::new(&self.options.binary);
-        let listen = member.ports.listen.address().to_string();
-        match self.options.system {
-            System::Null => {
-                command.args(["null", "--listen", &listen]);
-            }
-            System::Telegraft => {
-                let peers: Vec<String> = self
-                    .members
-                    .iter()
-                    .map(|member| format!("{}={}", member.replica.id, member.replica.peer))
-                    .collect();
-                let durability = match self.options.durability {
-                    Durability::Fsync => "fsync",
-                    Durability::None => "none",
-                };
-                let mailbox = match self.options.mailbox {
-                    Mailbox::Lanes => "lanes",
-                    Mailbox::Fifo => "fifo",
-                };
-                command
-                    .args(["node", "--id", &member.replica.id.to_string()])
-                    .args(["--listen", &listen])
-                    .args(["--peer-listen", &member.replica.peer])
-                    .args(["--peers", &peers.join(",")])
-                    // Counts for a directory that is empty; one that was lost is refused by
-                    // the peers.
-                    .arg("--bootstrap")
-                    .args(["--durability", durability])
-                    .args(["--mailbox", mailbox])
-                    .arg("--data-dir")
-                    .arg(&member.replica.data_dir);
-            }
-        }
-        command.arg("--exit-with-parent");
-        command
     }
 
     /// Waits until a leader serves, and a little longer for the others to know it.
@@ -444,21 +401,6 @@ impl Member {
             .as_ref()
             .is_some_and(|process| process.exited().is_none())
     }
-}
-
-/// Makes the data directory, and its path and the binary's good wherever they are told.
-fn absolute(mut options: LocalOptions) -> Result<LocalOptions, LocalError> {
-    if options.replicas == 0 {
-        let text = "a cluster has at least one replica".to_owned();
-        return Err(LocalError::Failed(text));
-    }
-    options.data_dir = fs::create_dir_all(&options.data_dir)
-        .and_then(|()| fs::canonicalize(&options.data_dir))
-        .map_err(|error| {
-            let dir = options.data_dir.display();
-            LocalError::Failed(format!("cannot make the directory {dir}: {error}"))
-        })?;
-    Ok(options)
 }
 
 fn signal(id: NodeId, process: &Process, signal: Signal) -> Result<(), LocalError> {

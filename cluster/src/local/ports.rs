@@ -13,6 +13,9 @@ use super::{FileLock, LocalError};
 pub(super) const DEFAULT_BASE_PORT: u16 = 8350;
 /// How far a replica's peer port is from its HTTP port: 8351 and 9351 are easy to tell apart.
 pub(super) const PEER_PORT_OFFSET: u16 = 1000;
+/// How many ports are tried for replicas behind proxies.
+const INNER_PORTS: u16 = 4000;
+
 /// The right to listen on a port, until it is dropped.
 #[derive(Debug)]
 pub(super) struct PortLease {
@@ -81,6 +84,28 @@ pub(super) fn take_pairs(base: Option<u16>, count: usize) -> Result<Vec<PortPair
         )));
     }
     Ok(pairs)
+}
+
+/// Leases `count` free ports that nobody else is told: the first ones above the peers' ports of
+/// clusters whose search began at `base`.
+pub(super) fn take_inner(base: Option<u16>, count: usize) -> Result<Vec<PortLease>, LocalError> {
+    let base = base.unwrap_or(DEFAULT_BASE_PORT);
+    let first = base.saturating_add(2 * PEER_PORT_OFFSET);
+    let mut leases = Vec::with_capacity(count);
+    for port in (first..=u16::MAX).take(usize::from(INNER_PORTS)) {
+        if leases.len() == count {
+            break;
+        }
+        if !is_ephemeral(port) {
+            leases.extend(PortLease::take(port)?);
+        }
+    }
+    if leases.len() == count {
+        return Ok(leases);
+    }
+    Err(LocalError::Failed(format!(
+        "no {count} free ports for replicas behind proxies among the {INNER_PORTS} from {first}"
+    )))
 }
 
 /// Leases exactly the ports of `listen` and `peer_listen`.

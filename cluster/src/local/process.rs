@@ -21,6 +21,11 @@ pub(super) const POLL: Duration = Duration::from_millis(5);
 /// longer, and nothing can be done about that.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Whether no process has this id any more.
+pub(super) fn is_gone(pid: u32) -> bool {
+    !Path::new(&format!("/proc/{pid}")).exists()
+}
+
 /// A child that ends with its parent: it watches its standard input, a pipe whose other end only
 /// the parent holds (the standard library closes it in other children), and that the kernel
 /// closes however the parent ends. (One that is paused then is in a process group that nobody

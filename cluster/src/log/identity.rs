@@ -133,6 +133,9 @@ impl Identity {
                  again; else its log is lost"
             ));
         }
+        // Its name (and that of the known peers) may not be durable yet: the process that made
+        // it may have been killed before it had synced the directory.
+        disk.sync_dir(dir).map_err(IdentityError::io("sync", dir))?;
         Ok((identity, lock))
     }
 }

@@ -18,7 +18,7 @@ mod links;
 mod mailbox;
 mod metrics;
 mod state;
-mod wire;
+pub(crate) mod wire;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -71,7 +71,9 @@ const MAX_UNCOMMITTED_BYTES: usize = 16 << 20;
 const MAX_PENDING_READS: usize = 8192;
 /// A log segment, in bytes: a few seconds of writing at full speed, so that the next one is
 /// always ready before it is needed.
-const SEGMENT_BYTES: u64 = 32 << 20;
+pub const DEFAULT_SEGMENT_BYTES: u64 = 32 << 20;
+/// The smallest log segment that a replica takes, in bytes: a longest message has room in it.
+pub const MIN_SEGMENT_BYTES: u64 = 128 << 10;
 /// How long a leader may take to hand over when it stops.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How long the HTTP server may take to answer what is open when it stops.
@@ -103,6 +105,8 @@ pub struct NodeOptions {
     pub durability: Durability,
     /// Listen beyond loopback, though nothing is encrypted.
     pub insecure: bool,
+    /// A log segment's size, in bytes; [`DEFAULT_SEGMENT_BYTES`] where nothing else is meant.
+    pub segment_bytes: u64,
 }
 
 /// Why a replica could not start, or stopped.
@@ -451,7 +455,7 @@ pub async fn run(
             .unwrap_or_else(|| format!("http://{listening}")),
         mailbox: options.mailbox,
         durability: options.durability,
-        segment_bytes: SEGMENT_BYTES,
+        segment_bytes: options.segment_bytes,
         background_allocation: true,
         limits: Limits::default(),
     };
@@ -523,6 +527,12 @@ fn check(options: &NodeOptions) -> Result<(), NodeError> {
         return Err(NodeError::Options(format!(
             "--peers does not name node {} itself",
             options.id
+        )));
+    }
+    if options.segment_bytes < MIN_SEGMENT_BYTES {
+        return Err(NodeError::Options(format!(
+            "a log segment of {} bytes is too small: {MIN_SEGMENT_BYTES} is the least",
+            options.segment_bytes
         )));
     }
     if !options.insecure {

@@ -106,8 +106,12 @@ fn put_frame(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
     out[start + 4..content].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// Takes a whole frame off `input`: its kind and body, or nothing while it is not all there.
-fn take_frame(input: &mut BytesMut, max_bytes: usize) -> Result<Option<(u8, Bytes)>, WireError> {
+/// Takes a whole frame off `input`, header and all, or nothing while it is not all there. Its
+/// checksum is not looked at.
+pub(crate) fn take_raw_frame(
+    input: &mut BytesMut,
+    max_bytes: usize,
+) -> Result<Option<BytesMut>, WireError> {
     if input.len() < FRAME_HEADER_BYTES {
         return Ok(None);
     }
@@ -122,9 +126,17 @@ fn take_frame(input: &mut BytesMut, max_bytes: usize) -> Result<Option<(u8, Byte
         input.reserve(FRAME_HEADER_BYTES + length - input.len());
         return Ok(None);
     }
-    let crc = u32::from_le_bytes(input[4..8].try_into().expect("four bytes"));
-    input.advance(FRAME_HEADER_BYTES);
-    let mut content = input.split_to(length).freeze();
+    Ok(Some(input.split_to(FRAME_HEADER_BYTES + length)))
+}
+
+/// Takes a whole frame off `input`: its kind and body, or nothing while it is not all there.
+fn take_frame(input: &mut BytesMut, max_bytes: usize) -> Result<Option<(u8, Bytes)>, WireError> {
+    let Some(mut frame) = take_raw_frame(input, max_bytes)? else {
+        return Ok(None);
+    };
+    let crc = u32::from_le_bytes(frame[4..8].try_into().expect("four bytes"));
+    frame.advance(FRAME_HEADER_BYTES);
+    let mut content = frame.freeze();
     if crc32c::crc32c(&content) != crc {
         return Err(WireError::Checksum);
     }

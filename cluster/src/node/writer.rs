@@ -71,9 +71,12 @@ impl LogWriter {
         for at in times {
             self.metrics.log_write.observe(done.since(at).as_secs_f64());
         }
-        self.shared
-            .disk_full
-            .store(self.log.out_of_space(), Ordering::Relaxed);
+        let full = self.log.out_of_space();
+        match (self.shared.disk_full.swap(full, Ordering::Relaxed), full) {
+            (false, true) => tracing::warn!("the log's disk is full: entries wait for room"),
+            (true, false) => tracing::warn!("the log's disk has room again"),
+            _ => {}
+        }
         Ok(completion)
     }
 

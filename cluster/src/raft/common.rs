@@ -7,6 +7,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::explore::Fingerprint;
 use super::io::{
     Append, Committed, Completion, Config, Effects, Fetch, ReadContext, ReadRefusal, Restored,
 };
@@ -82,6 +83,28 @@ impl Common {
             common.reset_election_timer(now);
         }
         common
+    }
+
+    /// A copy whose election timeouts come from `seed`.
+    pub(super) fn fork(&self, seed: u64) -> Self {
+        Common {
+            config: self.config.clone(),
+            members: self.members.clone(),
+            log: self.log.clone(),
+            outbox: self.outbox.clone(),
+            commit: self.commit,
+            election_at: self.election_at,
+            promised_until: self.promised_until,
+            answered_reads: self.answered_reads.clone(),
+            open_fetches: self.open_fetches.clone(),
+            new_fetches: self.new_fetches.clone(),
+            hard_state: self.hard_state,
+            hard_state_changed: self.hard_state_changed,
+            next_batch: self.next_batch,
+            handed_out: self.handed_out,
+            next_question: self.next_question,
+            rng: StdRng::seed_from_u64(seed),
+        }
     }
 
     pub(super) fn id(&self) -> NodeId {
@@ -256,5 +279,42 @@ impl Common {
             .collect();
         self.handed_out = through;
         Some(Committed { through, entries })
+    }
+
+    pub(super) fn fingerprint(&self, out: &mut Fingerprint) {
+        let Common {
+            config,
+            // The same for all of a cluster.
+            members: _,
+            log,
+            outbox,
+            commit,
+            election_at: _,
+            promised_until: _,
+            answered_reads,
+            open_fetches,
+            new_fetches,
+            hard_state,
+            hard_state_changed,
+            next_batch,
+            handed_out,
+            next_question,
+            rng: _,
+        } = self;
+        debug_assert!(
+            answered_reads.is_empty() && new_fetches.is_empty() && !hard_state_changed,
+            "the effects have been taken"
+        );
+        out.id(config.id);
+        log.fingerprint(*next_batch, out);
+        outbox.fingerprint(*next_batch, out);
+        out.number(*commit);
+        out.number(*handed_out);
+        out.hard_state(*hard_state);
+        let fetches = open_fetches.iter().map(|(id, first)| (*id, *first));
+        out.by_member(fetches, Fingerprint::number);
+        if out.reads {
+            out.number(*next_question);
+        }
     }
 }

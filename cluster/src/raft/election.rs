@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::common::Common;
+use super::explore::Fingerprint;
 use super::message::Body;
 use super::types::NodeId;
 
 /// The votes that came, one per voter.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Ballot {
     votes: BTreeMap<NodeId, bool>,
 }
@@ -41,11 +42,16 @@ impl Ballot {
             Outcome::Open
         }
     }
+
+    fn fingerprint(&self, out: &mut Fingerprint) {
+        let votes = self.votes.iter().map(|(id, granted)| (*id, *granted));
+        out.by_member(votes, Fingerprint::flag);
+    }
 }
 
 /// Asks whether a majority would vote for it, before it disturbs anyone with a new term
 /// (PreVote, thesis §9.6). Nothing of it is remembered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct PreCandidate {
     ballot: Ballot,
 }
@@ -73,10 +79,14 @@ impl PreCandidate {
     pub(super) fn count(&mut self, common: &Common, voter: NodeId, granted: bool) -> Outcome {
         self.ballot.count(common, voter, granted)
     }
+
+    pub(super) fn fingerprint(&self, out: &mut Fingerprint) {
+        self.ballot.fingerprint(out);
+    }
 }
 
 /// Asks for votes in a term of its own (§5.2).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Candidate {
     ballot: Ballot,
 }
@@ -103,5 +113,9 @@ impl Candidate {
 
     pub(super) fn count(&mut self, common: &Common, voter: NodeId, granted: bool) -> Outcome {
         self.ballot.count(common, voter, granted)
+    }
+
+    pub(super) fn fingerprint(&self, out: &mut Fingerprint) {
+        self.ballot.fingerprint(out);
     }
 }

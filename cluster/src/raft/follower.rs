@@ -1,6 +1,7 @@
 //! A follower: takes its leader's entries and says what of them is durable.
 
 use super::common::Common;
+use super::explore::Fingerprint;
 use super::io::{ReadContext, ReadRefusal};
 use super::message::{AppendResult, Body};
 use super::reads::FollowerReads;
@@ -44,7 +45,7 @@ impl AppendEntries {
 }
 
 /// A replica that does not lead and does not campaign: a voter or a learner.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Follower {
     /// Who leads this term, once it has been heard.
     pub(super) leader: Option<NodeId>,
@@ -188,6 +189,30 @@ impl Follower {
     /// The leader is lost, and the role with it.
     pub(super) fn dismiss(self, common: &mut Common) {
         self.reads.dismiss(common);
+    }
+
+    pub(super) fn followed(&self) -> Option<(NodeId, LogIndex, LogIndex)> {
+        let leader = self.leader?;
+        Some((leader, self.matched, self.acknowledged))
+    }
+
+    pub(super) fn fingerprint(&self, common: &Common, now: Time, out: &mut Fingerprint) {
+        let Follower {
+            leader,
+            matched,
+            acknowledged,
+            round,
+            reply_due,
+            reads,
+        } = self;
+        out.id_or_none(*leader);
+        out.number(*matched);
+        out.number(*acknowledged);
+        out.flag(*reply_due);
+        if out.reads {
+            out.number(*round);
+            reads.fingerprint(common, now, out);
+        }
     }
 }
 

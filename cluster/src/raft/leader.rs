@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::common::Common;
+use super::explore::Fingerprint;
 use super::io::{PeerProgress, ProposeRefusal, ReadMode};
 use super::message::{AppendResult, Body};
 use super::progress::Progress;
@@ -18,7 +19,7 @@ use crate::time::Time;
 const LEASE_DRIFT_DIVISOR: u32 = 10;
 
 /// A leadership that is being handed over (thesis §3.10).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Transfer {
     to: NodeId,
     /// When it is given up.
@@ -28,7 +29,7 @@ struct Transfer {
 }
 
 /// The leader of the present term.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Leader {
     peers: BTreeMap<NodeId, Progress>,
     /// The no-op that opened the term. Once it is committed, all before it is.
@@ -332,6 +333,32 @@ impl Leader {
     /// Leadership is lost.
     pub(super) fn dismiss(self, common: &mut Common) {
         self.reads.dismiss(common);
+    }
+
+    pub(super) fn fingerprint(&self, out: &mut Fingerprint) {
+        let Leader {
+            peers,
+            first_index,
+            uncommitted_bytes,
+            rounds,
+            reads,
+            heartbeat_at: _,
+            heartbeat_due,
+            transfer,
+            // Of leases alone.
+            lease_given_up: _,
+        } = self;
+        let peers = peers.iter().map(|(id, peer)| (*id, peer));
+        out.by_member(peers, |out, peer| peer.fingerprint(out));
+        out.number(*first_index);
+        out.number(*uncommitted_bytes as u64);
+        out.flag(*heartbeat_due);
+        out.id_or_none(transfer.as_ref().map(|transfer| transfer.to));
+        out.flag(transfer.as_ref().is_some_and(|transfer| transfer.asked));
+        if out.reads {
+            out.number(rounds.newest());
+            reads.fingerprint(out);
+        }
     }
 }
 

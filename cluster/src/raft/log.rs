@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
+use super::explore::Fingerprint;
 use super::io::{Completion, Restored};
 use super::types::{Entry, LogIndex, Term};
 use crate::known_bugs::{self, KnownBug};
 
 /// Entries on their way to the disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Batch {
     number: u64,
     /// The last of its entries that nothing has superseded since.
@@ -17,7 +18,7 @@ struct Batch {
 }
 
 /// The log as the core sees it. Entries below the tail are known by their terms alone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RaftLog {
     /// The index before the first entry that is kept, and its term.
     base: (LogIndex, Term),
@@ -227,5 +228,29 @@ impl RaftLog {
         {
             self.tail_bytes -= entry.encoded_len();
         }
+    }
+
+    /// `next_batch` is the number from which the batches' numbers count back.
+    pub(super) fn fingerprint(&self, next_batch: u64, out: &mut Fingerprint) {
+        let RaftLog {
+            base,
+            runs,
+            tail,
+            tail_bytes: _,
+            last,
+            next_write,
+            durable,
+            in_flight,
+            on_disk,
+        } = self;
+        out.numbers([base.0, base.1, *last, *next_write, *durable]);
+        out.numbers([on_disk.0, on_disk.1]);
+        out.numbers(runs.iter().flat_map(|(first, term)| [*first, *term]));
+        out.entries(tail);
+        let batches = in_flight.iter().flat_map(|batch| {
+            let (term, index) = batch.written;
+            [next_batch - batch.number, batch.still_ours, term, index]
+        });
+        out.numbers(batches);
     }
 }

@@ -52,9 +52,11 @@
 //! holds back what must not leave yet, `common` is what every role has. `follower`, `election`
 //! and `leader` are the roles, one type each, so that a follower cannot be asked for a
 //! leader's state; `progress` and `reads` are parts of them. This file moves between the roles.
+//! `explore` copies a core and tells states apart, for those who try all that may happen.
 
 mod common;
 mod election;
+mod explore;
 mod follower;
 mod io;
 mod leader;
@@ -65,6 +67,7 @@ mod progress;
 mod reads;
 mod types;
 
+pub use explore::Fingerprint;
 pub use io::{
     Append, Committed, Completion, Config, Effects, Fetch, PeerProgress, ProposeRefusal,
     ReadContext, ReadMode, ReadRefusal, Restored, Role, Status,
@@ -92,7 +95,7 @@ pub struct Raft {
 }
 
 /// What a replica is, and what it has only as that.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum RoleState {
     Follower(Follower),
     PreCandidate(PreCandidate),

@@ -2,12 +2,13 @@
 
 use std::mem;
 
+use super::explore::{self, Fingerprint};
 use super::message::{Envelope, Message};
 use super::types::NodeId;
 use crate::known_bugs::{self, KnownBug};
 
 /// Messages to be sent, and those that wait for a term or vote to become durable.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Outbox {
     ready: Vec<Envelope>,
     held: Vec<Envelope>,
@@ -57,5 +58,34 @@ impl Outbox {
 
     pub(super) fn take(&mut self) -> Vec<Envelope> {
         mem::take(&mut self.ready)
+    }
+
+    /// `next_batch` is the number from which the batches' numbers count back.
+    pub(super) fn fingerprint(&self, next_batch: u64, out: &mut Fingerprint) {
+        let Outbox {
+            ready,
+            held,
+            needs,
+            through,
+        } = self;
+        debug_assert!(ready.is_empty(), "the effects have been taken");
+        // Once what is needed is durable, both numbers have done their work.
+        out.number(if through >= needs {
+            0
+        } else {
+            1 + next_batch - needs
+        });
+        // Of each kind there is one a peer.
+        let mut held: Vec<_> = held
+            .iter()
+            .filter(|held| (out.matters)(&held.message))
+            .map(|held| ((out.name)(held.to), &held.message))
+            .collect();
+        held.sort_by_key(|(to, message)| (*to, explore::kind(&message.body)));
+        for (to, message) in held {
+            out.number(to);
+            out.message(message);
+        }
+        out.number(0);
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
+use super::explore::Fingerprint;
 use super::log::RaftLog;
 use super::types::{LogIndex, Term};
 use crate::time::Time;
 
 /// How entries are sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Pace {
     /// Where the logs agree is not known, or what was sent may be lost: one message at a time.
     Probe {
@@ -22,7 +23,7 @@ enum Pace {
 }
 
 /// One follower, as its leader knows it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Progress {
     /// The follower's log is ours, and durable there, up to here.
     pub(super) match_index: LogIndex,
@@ -130,5 +131,30 @@ impl Progress {
 
     fn lowest_next(&self) -> LogIndex {
         self.first_index.max(self.match_index + 1)
+    }
+
+    pub(super) fn fingerprint(&self, out: &mut Fingerprint) {
+        let Progress {
+            match_index,
+            next_index,
+            first_index,
+            pace,
+            round,
+            round_sent_at: _,
+            heard_at: _,
+            fetch_failed,
+        } = self;
+        out.numbers([*match_index, *next_index, *first_index]);
+        out.flag(*fetch_failed);
+        match pace {
+            Pace::Probe { waiting } => out.numbers([u64::from(*waiting)]),
+            Pace::Replicate { in_flight } => {
+                out.numbers([2]);
+                out.numbers(in_flight.iter().copied());
+            }
+        }
+        if out.reads {
+            out.number(*round);
+        }
     }
 }

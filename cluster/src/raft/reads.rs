@@ -5,6 +5,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::common::Common;
+use super::explore::Fingerprint;
 use super::io::{ReadContext, ReadRefusal};
 use super::message::Body;
 use super::types::{LogIndex, NodeId};
@@ -54,11 +55,34 @@ impl Asker {
             ),
         }
     }
+
+    fn fingerprint(self, out: &mut Fingerprint) {
+        match self {
+            Asker::Here(ReadContext(context)) => out.numbers([context]),
+            Asker::Peer(peer, context) => {
+                out.numbers([context, 0]);
+                out.id(peer);
+            }
+        }
+    }
+}
+
+/// Those who wait together, in any order: they are answered together.
+fn fingerprint_of_askers(askers: &[Asker], out: &mut Fingerprint) {
+    let mut askers: Vec<Asker> = askers.to_vec();
+    askers.sort_by_key(|asker| match asker {
+        Asker::Here(ReadContext(context)) => (0, *context),
+        Asker::Peer(peer, context) => ((out.name)(*peer), *context),
+    });
+    for asker in askers {
+        asker.fingerprint(out);
+    }
+    out.number(0);
 }
 
 /// The leader's numbered rounds. An answer to a round shows that its sender heard the leader
 /// after the round began.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rounds {
     /// The newest; 0 before the first.
     newest: u64,
@@ -92,7 +116,7 @@ impl Rounds {
 }
 
 /// Reads that share a round.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ReadRound {
     round: u64,
     index: LogIndex,
@@ -100,7 +124,7 @@ struct ReadRound {
 }
 
 /// The reads that wait at a leader.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LeaderReads {
     /// Those in no round yet.
     waiting: Vec<Asker>,
@@ -152,10 +176,24 @@ impl LeaderReads {
             }
         }
     }
+
+    pub(super) fn fingerprint(&self, out: &mut Fingerprint) {
+        let LeaderReads {
+            waiting,
+            rounds,
+            pending: _,
+        } = self;
+        fingerprint_of_askers(waiting, out);
+        for open in rounds {
+            out.numbers([open.round, open.index]);
+            fingerprint_of_askers(&open.askers, out);
+        }
+        out.numbers([]);
+    }
 }
 
 /// The reads that wait at a follower for an index from its leader.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct FollowerReads {
     /// Those that came since the last question.
     waiting: Vec<ReadContext>,
@@ -188,12 +226,16 @@ impl FollowerReads {
 
     /// The leader is there: what it has not answered for long is asked again, under a new name.
     pub(super) fn ask_again(&mut self, common: &Common, now: Time) {
-        let patience = common.config.heartbeat_interval * ASK_AGAIN_AFTER;
-        if !self.asked.is_empty() && now.since(self.asked_at) >= patience {
+        if !self.asked.is_empty() && now.since(self.asked_at) >= Self::patience(common) {
             for (_, reads) in self.asked.drain(..) {
                 self.waiting.extend(reads);
             }
         }
+    }
+
+    /// How long a question may be open before it counts as lost.
+    fn patience(common: &Common) -> Duration {
+        common.config.heartbeat_interval * ASK_AGAIN_AFTER
     }
 
     /// The leader has answered.
@@ -215,5 +257,22 @@ impl FollowerReads {
     pub(super) fn dismiss(self, common: &mut Common) {
         let asked = self.asked.into_iter().flat_map(|(_, reads)| reads);
         common.refuse_reads(self.waiting.into_iter().chain(asked), ReadRefusal::NoLeader);
+    }
+
+    pub(super) fn fingerprint(&self, common: &Common, now: Time, out: &mut Fingerprint) {
+        let FollowerReads {
+            waiting,
+            asked,
+            asked_at,
+            pending: _,
+        } = self;
+        out.numbers(waiting.iter().map(|ReadContext(read)| *read));
+        for (context, reads) in asked {
+            out.number(1);
+            out.number(*context);
+            out.numbers(reads.iter().map(|ReadContext(read)| *read));
+        }
+        out.number(0);
+        out.flag(!asked.is_empty() && now.since(*asked_at) >= Self::patience(common));
     }
 }

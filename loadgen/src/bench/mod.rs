@@ -3,7 +3,7 @@
 pub(crate) mod one;
 mod plan;
 pub(crate) mod progress;
-mod steer;
+pub(crate) mod steer;
 
 use std::collections::BTreeSet;
 use std::fs;

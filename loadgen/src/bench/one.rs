@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telegraft_cluster::http::Consistency;
-use telegraft_cluster::local::{self, LocalCluster, LocalOptions};
+use telegraft_cluster::local::{self, Links, LocalCluster, LocalOptions};
 use telegraft_cluster::log::Durability;
 use telegraft_cluster::node::Mailbox;
 use tokio::time::Instant;
@@ -137,6 +137,9 @@ impl Bench {
             durability: planned.durability,
             mailbox: planned.mailbox,
             ready_timeout: READY,
+            links: Links::Direct,
+            disk: None,
+            segment_bytes: None,
         };
         progress.stage("starting the cluster");
         let Some(started) = self.unless_stopped(LocalCluster::start(options)).await else {

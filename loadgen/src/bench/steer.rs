@@ -32,11 +32,11 @@ pub(super) struct Steered {
 
 /// Processor time by process.
 #[derive(Debug, Default)]
-struct Usage(BTreeMap<u32, f64>);
+pub(crate) struct Usage(BTreeMap<u32, f64>);
 
 impl Usage {
     /// Looks at the cluster's processes. What was seen of one that is gone stays.
-    fn look(&mut self, cluster: &LocalCluster) {
+    pub(crate) fn look(&mut self, cluster: &LocalCluster) {
         for replica in cluster.replicas() {
             if let Ok(seconds) = cpu_seconds(replica.pid) {
                 self.0.insert(replica.pid, seconds);
@@ -44,7 +44,8 @@ impl Usage {
         }
     }
 
-    fn sum(&self) -> f64 {
+    /// In seconds.
+    pub(crate) fn sum(&self) -> f64 {
         self.0.values().sum()
     }
 }

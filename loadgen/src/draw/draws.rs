@@ -74,6 +74,14 @@ impl Draws {
         self.below(n as u64) as usize
     }
 
+    /// Puts a list into an order of which each is as probable (Durstenfeld, "Algorithm 235: random
+    /// permutation", CACM 7(7), 1964).
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
+        for last in (1..list.len()).rev() {
+            list.swap(last, self.place(last + 1));
+        }
+    }
+
     /// Exponential with mean 1, by inversion: at most 53 ln 2 = 36.7.
     pub fn exponential(&mut self) -> f64 {
         -self.open_unit().ln()
@@ -105,6 +113,22 @@ fn mix(mut bits: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_order_of_a_list_is_as_probable() {
+        let mut counts = std::collections::BTreeMap::new();
+        for index in 0..6_000 {
+            let mut list = ['a', 'b', 'c'];
+            Draws::new(1, 2, index).shuffle(&mut list);
+            *counts.entry(list).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 6);
+        // 1000 expected of each; 150 is five standard deviations.
+        assert!(
+            counts.values().all(|count| (850..1150).contains(count)),
+            "{counts:?}"
+        );
+    }
 
     #[test]
     fn the_mixer_is_splitmix64() {

@@ -10,8 +10,9 @@ use crate::summary::Group;
 
 /// What the audits found.
 pub(crate) fn findings(context: &Context<'_>) -> Vec<Text> {
-    let runs = &context.data.runs;
-    let wrong: Vec<_> = runs.iter().filter(|run| !run.audit_fine()).collect();
+    // Stress runs are judged by their histories.
+    let runs = || context.data.runs.iter().filter(|run| !run.is_stress());
+    let wrong: Vec<_> = runs().filter(|run| !run.audit_fine()).collect();
     let mut found: Vec<Text> = Vec::new();
     for run in &wrong {
         let mut audits = run.rows.iter().map(|row| row.audit.as_str());
@@ -22,7 +23,7 @@ pub(crate) fn findings(context: &Context<'_>) -> Vec<Text> {
             audit.unwrap_or_default()
         )));
     }
-    let audited = runs.iter().filter(|run| run.audited()).count();
+    let audited = runs().filter(|run| run.audited()).count();
     let plural = if audited == 1 { "run" } else { "runs" };
     if audited > 0 {
         found.push(Text::plain(match wrong.len() {
@@ -32,7 +33,7 @@ pub(crate) fn findings(context: &Context<'_>) -> Vec<Text> {
             _ => format!("{audited} other {plural} audited: nothing wrong."),
         }));
     }
-    let of_clusters = runs.iter().filter(|run| run.any().system != "null");
+    let of_clusters = runs().filter(|run| run.any().system != "null");
     let skipped = of_clusters
         .filter(|run| run.audit_fine() && !run.audited())
         .count();
@@ -69,7 +70,7 @@ fn clusters<'c, 'a>(context: &'c Context<'a>) -> Vec<&'c Group<'a>> {
     context
         .groups
         .iter()
-        .filter(|group| !group.is_null())
+        .filter(|group| !group.is_null() && !group.is_stress())
         .collect()
 }
 

@@ -13,3 +13,4 @@ pub(super) mod replicas;
 pub(super) mod settings;
 pub(super) mod speed;
 pub(super) mod stages;
+pub(super) mod stress;

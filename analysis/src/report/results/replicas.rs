@@ -90,7 +90,8 @@ pub(crate) fn latency_ratio(
 /// else of the least.
 fn pairs<'c, 'a>(context: &'c Context<'a>) -> Vec<(&'c Group<'a>, &'c Group<'a>)> {
     let mut found = Vec::new();
-    for group in context.groups.iter().filter(|group| !group.is_null()) {
+    let compared = |group: &&Group<'_>| !group.is_null() && !group.is_stress();
+    for group in context.groups.iter().filter(compared) {
         let alike: Vec<&Group<'_>> = context
             .groups
             .iter()

@@ -22,15 +22,20 @@ pub struct EventRow {
     /// - `pause`: SIGSTOP is sent; `resume`: SIGCONT was.
     /// - `restart`: SIGTERM is sent, and the replica is started again when it has ended.
     /// - `start`: its process was started again, after `kill` or `restart`. It does not serve yet.
+    /// - `died`: it ended though nobody had ended it, and was started again.
+    /// - Of `stress`, also `partition`, `delay`, `throttle`, `loss`, `duplicate` and `reorder` of
+    ///   links and their end, `mend`; `disk-full` and its end, `free`. Of links there is one row,
+    ///   of replicas that are hit together one each.
     /// - `leader`: a scrape told another leader than the one before, or the same in a higher
     ///   term. Scrapes are a second from each other: it was elected up to a second before, and
     ///   one that led for less may have no row. The leader that the first scrape tells is no
     ///   change.
     pub event: String,
-    /// To which replica; of `leader` the new one.
+    /// To which replica; of `leader` the new one; 0 of what is done to links.
     pub replica: u64,
     /// Of `kill`, `pause` and `restart` what it was, `leader` or `follower`; of `leader` its term,
-    /// as `term 5`; else empty.
+    /// as `term 5`; else empty. Of `stress`, what a fault is, whom it hits and who led then:
+    /// `partition: a ring, in silence: 1–3 2–4 (2 leads)`.
     pub detail: String,
 }
 

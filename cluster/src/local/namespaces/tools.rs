@@ -1,0 +1,60 @@
+//! The programs that set networks up.
+
+use std::io::{ErrorKind, Write};
+use std::process::{Command, Output, Stdio};
+
+/// Of the package iproute2.
+pub(super) const IP: &str = "ip";
+/// Of the package nftables.
+pub(super) const NFT: &str = "nft";
+
+/// Runs `ip`.
+pub(super) fn ip(args: &[&str]) -> Result<(), String> {
+    run(Command::new(IP).args(args), "")
+}
+
+/// Runs `ip`; what it prints.
+pub(super) fn read(args: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(IP);
+    let output = output(command.args(args), "")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs a command with `input` on its standard input.
+pub(super) fn run(command: &mut Command, input: &str) -> Result<(), String> {
+    output(command, input).map(drop)
+}
+
+fn output(command: &mut Command, input: &str) -> Result<Output, String> {
+    let text = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let started = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let finished = started.and_then(|mut child| {
+        // What it is told fits a pipe; one that does not read says why on its standard error.
+        let told = child
+            .stdin
+            .take()
+            .map(|mut pipe| pipe.write_all(input.as_bytes()));
+        let output = child.wait_with_output()?;
+        match told {
+            Some(Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(output),
+        }
+    });
+    let output = finished.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => format!("the program {text:.20} is missing"),
+        _ => format!("{text}: {error}"),
+    })?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{text}: {} ({})", said.trim(), output.status))
+}
