@@ -155,7 +155,13 @@ impl Client {
     }
 
     fn deadline(&mut self) -> Duration {
-        Duration::from_millis(self.rng.random_range(400..3_000))
+        // Some wait for longer than a leader stands still.
+        let longest = if self.rng.random_bool(0.2) {
+            6_000
+        } else {
+            3_000
+        };
+        Duration::from_millis(self.rng.random_range(400..longest))
     }
 
     fn anyone(&mut self) -> NodeId {

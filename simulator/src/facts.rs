@@ -49,6 +49,8 @@ pub struct Book {
     pub damaged: bool,
     /// It has lost what it had promised to keep, through a flipped bit.
     pub lied_to: bool,
+    /// Since when its directory is gone. What it does from then on counts for nothing.
+    pub forgotten: Option<Duration>,
 }
 
 /// What a disk had before its last durable write: a bad disk may make that one write look torn,
@@ -115,6 +117,11 @@ impl Book {
     /// on which a bit was flipped, the last write may be gone (it cannot be told from a torn one),
     /// and nothing else.
     pub(crate) fn start(&mut self, life: u32, restored: &Restored) -> Result<(), Broken> {
+        if self.forgotten.is_some() {
+            self.life = life;
+            self.lied_to = true;
+            return Ok(());
+        }
         let found = terms_of(restored);
         let kept = self.keeps(&found, restored.hard_state);
         self.life = life;

@@ -91,6 +91,10 @@ pub enum Fault {
     HangSync(Target),
     /// A node is killed, a bit of its log is flipped, and it is started again.
     Flip,
+    /// Bits of a running node's log flip all over, but for its end.
+    FlipRunning(Target),
+    /// A node loses its data directory, and comes back with a new one.
+    Wipe,
     /// No more room than this many bytes.
     FullDisk(Disks, u64),
     /// The wall clock jumps, by milliseconds.
@@ -128,6 +132,8 @@ impl Fault {
             Fault::SlowDisk(..) => "slow-disk",
             Fault::HangSync(_) => "hanging-sync",
             Fault::Flip => "flipped-bit",
+            Fault::FlipRunning(_) => "flipped-running",
+            Fault::Wipe => "lost-directory",
             Fault::FullDisk(..) => "full-disk",
             Fault::StepClock(..) => "clock-step",
             Fault::Drift(..) => "clock-drift",
@@ -193,7 +199,11 @@ impl Fault {
                 Fault::SlowDisk(disks(rng), most)
             }
             23 => Fault::HangSync(target(rng)),
-            24 => Fault::Flip,
+            24 => match rng.random_range(0..4) {
+                0 | 1 => Fault::Flip,
+                2 => Fault::FlipRunning(target(rng)),
+                _ => Fault::Wipe,
+            },
             25 | 26 => {
                 let disks = disks(rng);
                 Fault::FullDisk(disks, rng.random_range(0..3000))
@@ -214,7 +224,8 @@ impl Fault {
     /// How long it lasts.
     pub fn draw_length(&self, rng: &mut StdRng) -> Duration {
         let millis = match self {
-            Fault::HangSync(_) => 10_000,
+            Fault::HangSync(_) if rng.random_bool(0.5) => 10_000,
+            Fault::HangSync(_) => rng.random_range(500..5_000),
             Fault::BreakConnections | Fault::StepClock(..) | Fault::FailSync(_) => 100,
             Fault::StopInside(..) if rng.random_bool(0.4) => rng.random_range(50..2_500),
             // Around an election timeout or two: others may lead when it goes on, or not yet.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use telegraft_cluster::chat::{Digest, Outcome, SessionLimits};
-use telegraft_cluster::env::{Observer, Queues, SimDisk};
+use telegraft_cluster::env::{Observer, Queues, SimDisk, SimNode};
 use telegraft_cluster::raft::{
     Append, Completion, Effects, Entry, LogIndex, Message, NodeId, Payload, ReadContext, ReadMode,
     Restored, Role, Status,
@@ -149,9 +149,16 @@ impl Judge {
     }
 
     /// Who looks at one life of a node, and at its disk.
-    pub fn observer(&self, node: NodeId, life: u32, disk: Arc<SimDisk>) -> Arc<dyn Observer> {
+    pub fn observer(
+        &self,
+        node: NodeId,
+        life: u32,
+        disk: Arc<SimDisk>,
+        sim: SimNode,
+    ) -> Arc<dyn Observer> {
         Arc::new(Eye {
             disk,
+            sim,
             judge: self.clone(),
             node,
             life,
@@ -195,6 +202,13 @@ impl Judge {
     /// A bit of a stopped node's disk was flipped.
     pub fn damaged(&self, node: NodeId) {
         self.court().book(node).damaged = true;
+    }
+
+    /// A node's directory is gone, and it comes back with another one.
+    pub fn forgotten(&self, node: NodeId) {
+        let mut court = self.court();
+        let now = court.start.elapsed();
+        court.book(node).forgotten = Some(now);
     }
 
     /// Whether a node has lost what it had promised to keep, by a flipped bit.
@@ -327,6 +341,7 @@ struct Eye {
     node: NodeId,
     life: u32,
     disk: Arc<SimDisk>,
+    sim: SimNode,
 }
 
 impl Eye {
@@ -380,8 +395,10 @@ impl Observer for Eye {
         }
     }
 
-    fn read_taken(&self, now: Time, context: ReadContext, mode: ReadMode) {
+    fn read_taken(&self, _now: Time, context: ReadContext, mode: ReadMode) {
         if let Some(mut court) = self.court() {
+            // What the clock shows counts, not what the node takes for the time.
+            let now = self.sim.shows();
             court.judge(self.node, &Event::ReadTaken { now, context, mode });
         }
     }

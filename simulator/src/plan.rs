@@ -5,9 +5,10 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use telegraft_cluster::chat::SessionLimits;
+use telegraft_cluster::env::Cut;
 use telegraft_cluster::node::{Limits, Mailbox};
 
-use crate::fault::Fault;
+use crate::fault::{Disks, Fault, Shape, Target};
 
 /// A run goes on for this long at least, in virtual time.
 const LENGTH: Duration = Duration::from_secs(30);
@@ -103,6 +104,7 @@ impl Plan {
                 }
             })
             .collect();
+        faults.extend(draw_sequence(&mut rng));
         faults.sort_by_key(|due| due.at);
         Plan {
             seed,
@@ -140,5 +142,54 @@ impl Plan {
                 idle_entries: self.idle_entries,
             },
         }
+    }
+}
+
+/// Faults that follow each other as no chance brings them about often enough, or none.
+fn draw_sequence(rng: &mut StdRng) -> Vec<Due> {
+    let millis = Duration::from_millis;
+    let begin = rng.random_range(FIRST_FAULT..LENGTH - millis(8_000));
+    let seeds: [u64; 2] = rng.random();
+    let mut after = |range: std::ops::Range<u64>| millis(rng.random_range(range));
+    let due = |at, length, fault, seed| Due {
+        at,
+        length,
+        fault,
+        seed,
+    };
+    match after(0..8).as_millis() {
+        // A leader that is cut off writes what nobody else gets, so slowly that the next leader's
+        // entries take its place before it is done.
+        0 => {
+            let partition = Fault::Partition {
+                shape: Shape::LeaderIsolated,
+                cut: Cut::Silent,
+            };
+            let hang = Fault::HangSync(Target::Leader);
+            vec![
+                due(begin, after(900..2_000), partition, seeds[0]),
+                due(begin + after(30..400), after(1_500..4_000), hang, seeds[1]),
+            ]
+        }
+        // A leader hands over while disks are slow: the other is long in taking over, and in
+        // committing its first entry.
+        1 => {
+            let slow = Fault::SlowDisk(Disks::All, after(100..400));
+            let stop = Fault::Stop(Target::Leader);
+            vec![
+                due(begin, after(1_500..3_000), slow, seeds[0]),
+                due(begin + after(300..1_000), after(500..2_000), stop, seeds[1]),
+            ]
+        }
+        // A leader stands still for about as long as its lease, and then once more.
+        2 => {
+            let first = Fault::StopInside(Target::Leader, 3);
+            let second = Fault::Pause(Target::Leader);
+            vec![
+                due(begin, after(500..1_300), first, seeds[0]),
+                due(begin + after(2_500..4_000), after(500..1_300), second, seeds[1]),
+            ]
+        }
+        _ => Vec::new(),
     }
 }

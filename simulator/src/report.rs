@@ -38,6 +38,8 @@ pub struct Totals {
     pub operations: u64,
     /// The fewest operations of a seed.
     pub fewest_operations: u64,
+    /// The fewest faults that took hold in a seed.
+    pub fewest_faults: u64,
     /// Calls of clients to nodes.
     pub calls: u64,
     /// Virtual time, in seconds.
@@ -65,11 +67,12 @@ impl Totals {
     pub fn add(&mut self, report: &Report) {
         self.seeds += 1;
         self.operations += report.operations;
-        self.fewest_operations = if self.seeds == 1 {
-            report.operations
-        } else {
-            self.fewest_operations.min(report.operations)
-        };
+        let faults = report.faults.values().sum();
+        if self.seeds == 1 {
+            (self.fewest_operations, self.fewest_faults) = (report.operations, faults);
+        }
+        self.fewest_operations = self.fewest_operations.min(report.operations);
+        self.fewest_faults = self.fewest_faults.min(faults);
         self.calls += report.calls;
         self.virtual_s += report.length.as_secs_f64();
         self.planned += report.planned;
@@ -134,8 +137,9 @@ impl Totals {
         ));
         let faults: u64 = self.faults.values().sum();
         line(format_args!(
-            "{faults} faults took hold ({:.1} a seed) of {} that were planned:",
+            "{faults} faults took hold ({:.1} a seed, at least {}) of {} that were planned:",
             faults as f64 / seeds,
+            self.fewest_faults,
             self.planned,
         ));
         for (kind, count) in &self.faults {

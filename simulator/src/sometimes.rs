@@ -31,6 +31,8 @@ pub const NAMES: &[&str] = &[
     "disk-full-refusal",
     "failed-sync-stopped-a-node",
     "corruption-refused-at-start",
+    "corruption-refused-running",
+    "directory-lost",
     "unknown-did-happen",
     "unknown-did-not-happen",
     "expired-session-refused",

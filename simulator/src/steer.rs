@@ -180,14 +180,27 @@ impl Steer {
             }
             Fault::HangSync(target) => {
                 let id = self.node(*target);
-                if let Some(up) = self.world.up(id) {
-                    self.tell_of(fault, id);
-                    self.took_hold(fault, true);
-                    up.sim.hang_next_write(self.length);
-                    sleep(self.length).await;
-                }
+                self.hang_sync(fault, id).await;
             }
             Fault::Flip => self.flip(fault).await,
+            Fault::FlipRunning(target) => {
+                let id = self.node(*target);
+                self.flip_running(fault, id);
+                sleep(self.length).await;
+            }
+            Fault::Wipe => {
+                let id = self.node(Target::Any);
+                if !self.world.may_lose() || !self.is_up(id) {
+                    return;
+                }
+                self.tell_of(fault, id);
+                self.took_hold(fault, true);
+                self.world.hold(id);
+                self.world.bring_down(id, Down::Killed, self.seed);
+                self.world.wipe(id);
+                sleep(self.length).await;
+                self.world.let_go(id).await;
+            }
             Fault::FullDisk(disks, left) => {
                 let ids = self.disks(*disks);
                 self.tell(fault, &format!("nodes {ids:?}"));
@@ -241,6 +254,29 @@ impl Steer {
                 self.world.let_go(id).await;
             }
         }
+    }
+
+    /// Lets a node's next write hang, and waits until it is done.
+    async fn hang_sync(&mut self, fault: &Fault, id: NodeId) {
+        let Some(up) = self.world.up(id) else {
+            return;
+        };
+        self.tell_of(fault, id);
+        up.sim.hang_next_write(self.length);
+        let mut waited = Duration::ZERO;
+        while up.sim.hang_is_ahead() && waited < SYNC_WITHIN {
+            sleep(SYNC_LOOK).await;
+            waited += SYNC_LOOK;
+        }
+        let same_life = self.world.up(id).is_some_and(|now| now.life == up.life);
+        if up.sim.hang_is_ahead() || !same_life {
+            up.sim.disarm_hang();
+            return;
+        }
+        self.tell(fault, &format!("a write of node {id} hangs"));
+        self.took_hold(fault, true);
+        sleep(self.length).await;
+        self.ended(fault);
     }
 
     /// Lets a node's next sync fail, and holds the node to stop.
@@ -320,6 +356,38 @@ impl Steer {
         }
     }
 
+    /// Flips bits of a running node's log, as long as a majority stays whole.
+    fn flip_running(&mut self, fault: &Fault, id: NodeId) {
+        if !self.world.may_lose() || !self.is_up(id) {
+            return;
+        }
+        let disk = self.world.disk(id);
+        let directory = Path::new(DATA_DIR).join("log");
+        let mut names: Vec<String> = disk.list(&directory).unwrap_or_default();
+        names.retain(|name| name.ends_with(".log"));
+        names.sort();
+        let mut spare = WHOLE_END;
+        let mut flips = 0;
+        for name in names.iter().rev() {
+            let path = directory.join(name);
+            let (_, written) = extent(disk.as_ref(), &path);
+            let through = written.saturating_sub(spare);
+            spare = spare.saturating_sub(written);
+            let mut block = 0;
+            while block < through {
+                let offset = block + self.rng.random_range(0..FLIP_EACH.min(through - block));
+                disk.flip(&path, offset, self.rng.random_range(0..8));
+                flips += 1;
+                block += FLIP_EACH;
+            }
+        }
+        if flips > 0 {
+            self.tell(fault, &format!("node {id}, {flips} bits"));
+            self.took_hold(fault, true);
+            self.world.flipped(id);
+        }
+    }
+
     /// Flips a bit of a stopped node's log, as long as a majority stays whole.
     async fn flip(&mut self, fault: &Fault) {
         let id = self.node(Target::Any);
@@ -354,6 +422,11 @@ impl Steer {
         self.world.let_go(id).await;
     }
 }
+
+/// How much of the end of a running node's log stays whole: a bad last write looks like a torn one.
+const WHOLE_END: u64 = 4_096;
+/// Of what is before, in each so many bytes a bit is flipped.
+const FLIP_EACH: u64 = 512;
 
 /// The length of a file, and that of what is written in it: zeros follow.
 fn extent(disk: &SimDisk, path: &Path) -> (u64, u64) {

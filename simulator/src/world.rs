@@ -79,6 +79,8 @@ struct Machine {
     disturbances: u64,
     /// A bit of its disk was flipped since its last start.
     flipped: bool,
+    /// It has another, empty disk than it had.
+    wiped: bool,
     /// How fast its writes are, while a fault says so.
     slow: Vec<(usize, Duration)>,
     /// How much its disk holds, while faults say so.
@@ -125,6 +127,7 @@ impl World {
                 failed_starts: 0,
                 disturbances: 0,
                 flipped: false,
+                wiped: false,
                 slow: Vec::new(),
                 full: Vec::new(),
                 drifts: Vec::new(),
@@ -243,9 +246,11 @@ impl World {
             machine.starting = true;
             machine.lives += 1;
             let (disk, sim) = (Arc::clone(&machine.disk), machine.sim.clone());
-            Some((disk, sim, machine.lives))
+            // Somebody who does not know better makes a new directory for a lost one.
+            let bootstrap = machine.lives == 1 || machine.wiped;
+            Some((disk, sim, machine.lives, bootstrap))
         });
-        let Some((disk, sim, life)) = prepared else {
+        let Some((disk, sim, life, bootstrap)) = prepared else {
             return;
         };
         let plan = &self.0.plan;
@@ -254,7 +259,7 @@ impl World {
             .wrapping_mul(1_000_003)
             .wrapping_add(id * 1_000 + u64::from(life));
         let refused = disk.counts().refused;
-        let observer = self.0.judge.observer(id, life, Arc::clone(&disk));
+        let observer = self.0.judge.observer(id, life, Arc::clone(&disk), sim.clone());
         let env = Env {
             clock: sim.clock(),
             disk: Arc::clone(&disk) as Arc<dyn Disk>,
@@ -268,7 +273,7 @@ impl World {
             cluster_id: "sim".to_owned(),
             members: self.0.members.clone(),
             data_dir: PathBuf::from(DATA_DIR),
-            bootstrap: life == 1,
+            bootstrap,
             url: format!("http://node{id}"),
             mailbox: plan.mailbox,
             durability: Durability::Fsync,
@@ -307,7 +312,8 @@ impl World {
             machine.up = Some(up.clone());
             machine.holds > 0
         });
-        if lied_to {
+        let wiped = self.with(id, |machine| machine.wiped);
+        if lied_to && !wiped {
             self.lose(id, "it has lost what it had promised to keep");
             return;
         }
@@ -335,6 +341,11 @@ impl World {
         self.0
             .judge
             .tell(|| format!("node {id} cannot go on: {reason}"));
+        if self.with(id, |machine| machine.flipped) && reason.contains("corrupt") {
+            self.0.judge.sometimes("corruption-refused-running");
+            self.lose(id, reason);
+            return;
+        }
         if !self.disk_failed(id) {
             let text = format!("node {id} stops, and its disk did nothing to it: {reason}");
             self.0.judge.fail("stops-without-cause", text);
@@ -414,6 +425,8 @@ impl World {
             machine.disturbances += 1;
             // Another process would not be the one that was stopped.
             machine.pauses = 0;
+            // One that has lost its directory is left alone after that.
+            machine.lost |= machine.wiped && machine.up.is_some();
             machine.up.take()
         });
         if let Some(up) = up {
@@ -458,7 +471,8 @@ impl World {
     /// Whether one more node may be lost for good.
     pub(crate) fn may_lose(&self) -> bool {
         let machines = self.machines();
-        let lost = machines.values().filter(|m| m.lost || m.flipped).count();
+        let gone = |machine: &&Machine| machine.lost || machine.flipped || machine.wiped;
+        let lost = machines.values().filter(gone).count();
         lost < (machines.len() - 1) / 2
     }
 
@@ -466,6 +480,16 @@ impl World {
     pub(crate) fn flipped(&self, id: NodeId) {
         self.with(id, |machine| machine.flipped = true);
         self.0.judge.damaged(id);
+    }
+
+    /// A stopped node gets an empty disk in place of its own.
+    pub(crate) fn wipe(&self, id: NodeId) {
+        self.with(id, |machine| {
+            machine.disk = Arc::new(SimDisk::new());
+            machine.wiped = true;
+        });
+        self.0.judge.forgotten(id);
+        self.0.judge.sometimes("directory-lost");
     }
 
     /// Stops a node from being polled.
@@ -576,6 +600,11 @@ impl World {
             let disk = self.disk(id);
             disk.set_capacity(None);
             disk.disarm();
+            // Who runs on a bad disk, or on another than its own, has to be replaced.
+            let (flipped, wiped) = self.with(id, |machine| (machine.flipped, machine.wiped));
+            if wiped || flipped && self.up(id).is_some() {
+                self.lose(id, "its disk is not what it was");
+            }
         }
     }
 }

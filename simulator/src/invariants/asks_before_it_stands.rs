@@ -18,8 +18,8 @@ struct Told {
     would_vote: (Term, BTreeSet<NodeId>),
     /// Its leader wants it to stand.
     wished: bool,
-    /// When its leader has spoken in this wake-up, by its own clock.
-    heard: Option<Time>,
+    /// When its leader has spoken in this wake-up, by its own clock, and of which term that is.
+    heard: Option<(Time, Term)>,
 }
 
 /// See the file's head.
@@ -54,8 +54,10 @@ impl Invariant for AsksBeforeItStands {
                     }
                     Body::TimeoutNow => told.wished = true,
                     Body::AppendEntries { .. } => {
-                        if message.term >= facts.nodes[&node].term {
-                            told.heard = Some(*now);
+                        // What a former leader has sent is nothing to wait for.
+                        let heard = told.heard.map_or(0, |(_, term)| term);
+                        if message.term >= facts.nodes[&node].term.max(heard) {
+                            told.heard = Some((*now, message.term));
                         }
                     }
                     _ => {}
@@ -91,7 +93,7 @@ impl Invariant for AsksBeforeItStands {
                 let heard = told
                     .heard
                     .take()
-                    .is_some_and(|at| now.since(at) < ELECTION_TIMEOUT);
+                    .is_some_and(|(at, _)| now.since(at) < ELECTION_TIMEOUT);
                 ensure!(
                     !(asks && heard),
                     "node {node} asks for votes though its leader has just spoken"

@@ -10,6 +10,7 @@ mod deadlines;
 mod digests_agree;
 mod exactly_once;
 mod expired_never_applied;
+mod forgetful_are_refused;
 mod fresh_reads;
 mod inbox_order;
 mod leader_append_only;
@@ -21,12 +22,12 @@ mod never_back;
 mod one_leader;
 mod one_vote;
 mod promises_kept;
-
 mod read_rounds;
 mod reads_are_prefixes;
 mod real_time_order;
 mod refused_never_appears;
 mod retries_agree;
+mod rounds_of_their_term;
 mod seq_without_gaps;
 mod state_machine_safety;
 mod steady_terms;
@@ -69,7 +70,7 @@ pub enum Event<'a> {
     },
     /// A read is given to the core.
     ReadTaken {
-        /// What the core takes for the time.
+        /// What the node's clock shows.
         now: Time,
         /// Its name.
         context: ReadContext,
@@ -161,6 +162,8 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(check_quorum::CheckQuorum::default()),
         Box::new(lease_means_leader::LeaseMeansLeader::default()),
         Box::new(read_rounds::ReadRounds::default()),
+        Box::new(rounds_of_their_term::RoundsOfTheirTerm::default()),
+        Box::new(forgetful_are_refused::ForgetfulAreRefused),
         Box::new(deadlines::Deadlines),
         Box::new(steady_terms::SteadyTerms::default()),
         Box::new(bounded_queues::BoundedQueues),

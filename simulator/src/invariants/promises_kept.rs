@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use telegraft_cluster::raft::{Body, NodeId};
+use telegraft_cluster::raft::{Body, NodeId, Term};
 use telegraft_cluster::time::Time;
 
 use super::{Event, Invariant, ensure};
@@ -14,13 +14,20 @@ use crate::facts::Facts;
 /// As in `telegraft_cluster::node`.
 pub(super) const ELECTION_TIMEOUT: Duration = Duration::from_millis(600);
 
+/// A promise to the leader of a term (0: whoever led before a restart).
+#[derive(Clone, Copy, Debug, Default)]
+struct Promise {
+    until: Time,
+    term: Term,
+}
+
 /// See the file's head.
 #[derive(Debug, Default)]
 pub(super) struct PromisesKept {
-    /// Until when each node has promised, by its own clock.
-    until: HashMap<NodeId, Time>,
+    /// What each node has promised, by its own clock.
+    given: HashMap<NodeId, Promise>,
     /// The same of this wake-up: whether the leader spoke before or after the vote is not told.
-    fresh: HashMap<NodeId, Time>,
+    fresh: HashMap<NodeId, Promise>,
     /// Nodes that were asked, in this wake-up, by the wish of a leader.
     transfer: HashMap<NodeId, bool>,
 }
@@ -33,26 +40,45 @@ impl Invariant for PromisesKept {
     fn judge(&mut self, facts: &Facts, node: NodeId, event: &Event) -> Result<(), String> {
         match event {
             Event::Started { now, restored, .. } => {
-                self.until.remove(&node);
+                self.given.remove(&node);
                 self.fresh.remove(&node);
                 if restored.restarted {
-                    self.until.insert(node, *now + ELECTION_TIMEOUT);
+                    let until = *now + ELECTION_TIMEOUT;
+                    self.given.insert(node, Promise { until, term: 0 });
                 }
             }
             Event::Received { now, message, .. } => match &message.body {
-                Body::AppendEntries { .. } if message.term >= facts.nodes[&node].term => {
-                    self.fresh.insert(node, *now + ELECTION_TIMEOUT);
+                Body::AppendEntries { .. } => {
+                    let fresh = self.fresh.entry(node).or_default();
+                    // What a former leader has sent gets no promise.
+                    if message.term >= facts.nodes[&node].term.max(fresh.term) {
+                        *fresh = Promise {
+                            until: *now + ELECTION_TIMEOUT,
+                            term: message.term,
+                        };
+                    }
                 }
                 Body::RequestVote { transfer: true, .. } | Body::TimeoutNow => {
                     self.transfer.insert(node, true);
                 }
                 _ => {}
             },
-            Event::Woke { now, effects, .. } => {
+            Event::Woke {
+                now,
+                effects,
+                status,
+                ..
+            } => {
                 let by_wish = self.transfer.insert(node, false).unwrap_or(false);
-                let until = self.until.get(&node).copied().unwrap_or(Time::ZERO);
+                let given = self.given.entry(node).or_default();
+                let until = given.until;
                 if let Some(fresh) = self.fresh.remove(&node) {
-                    self.until.insert(node, fresh.max(until));
+                    given.until = until.max(fresh.until);
+                    given.term = fresh.term;
+                }
+                if by_wish && given.term < status.term {
+                    // The leader that it was given has gone, and its lease before it.
+                    *given = Promise::default();
                 }
                 if by_wish || *now >= until {
                     return Ok(());

@@ -209,6 +209,16 @@ impl SimNode {
         self.lock().hang = Some(length);
     }
 
+    /// Whether the write that is to take long has not begun yet.
+    pub fn hang_is_ahead(&self) -> bool {
+        self.lock().hang.is_some()
+    }
+
+    /// Takes back a hang that has not begun.
+    pub fn disarm_hang(&self) {
+        self.lock().hang = None;
+    }
+
     /// How long the write takes that begins now.
     pub(super) fn draw_write_latency(&self) -> Duration {
         let mut state = self.lock();
@@ -297,6 +307,12 @@ impl SimNode {
                 });
             }
         }
+        state.reading(state.moment())
+    }
+
+    /// What its monotonic clock shows, without reading it: no stop begins.
+    pub fn shows(&self) -> Time {
+        let state = self.lock();
         state.reading(state.moment())
     }
 
