@@ -43,7 +43,7 @@ enum Command {
         #[arg(key)]
         max_inflight: Option<usize>,
         #[arg(key)]
-        max_uncommitted_bytes: Option<usize>,
+        max_open_bytes: Option<usize>,
         #[arg(key)]
         tail_bytes: Option<usize>,
         #[arg(key)]
@@ -182,7 +182,7 @@ impl goldenscript::Runner for Runner {
                 base,
                 max_append_bytes,
                 max_inflight,
-                max_uncommitted_bytes,
+                max_open_bytes,
                 tail_bytes,
                 max_reads,
             } => {
@@ -194,7 +194,7 @@ impl goldenscript::Runner for Runner {
                 };
                 set(&mut limits.max_append_bytes, max_append_bytes);
                 set(&mut limits.max_inflight_appends, max_inflight);
-                set(&mut limits.max_uncommitted_bytes, max_uncommitted_bytes);
+                set(&mut limits.max_open_bytes, max_open_bytes);
                 set(&mut limits.tail_bytes, tail_bytes);
                 set(&mut limits.max_pending_reads, max_reads);
                 if let Some(base) = base {

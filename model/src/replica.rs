@@ -497,7 +497,7 @@ fn config(id: NodeId, bounds: &Bounds) -> Config {
         },
         max_append_bytes: if bounds.single_entries { 1 } else { ROOM_BYTES },
         max_inflight_appends: ROOM,
-        max_uncommitted_bytes: ROOM_BYTES,
+        max_open_bytes: ROOM_BYTES,
         tail_bytes: ROOM_BYTES,
         max_pending_reads: ROOM,
     }

@@ -1,7 +1,7 @@
 //! More than the cluster can take.
 //!
 //! Requests are large, so that few clients have more open at once than a leader may hold: its
-//! 16 MiB of proposals that are not committed. The cluster and its load share the machine, perhaps
+//! 16 MiB of open proposals. The cluster and its load share the machine, perhaps
 //! with other tests: rates without any overload were seen to vary by a factor of 2.8 from one window to
 //! the next, as much as an overload could cost. So rates are printed, and only their collapse fails.
 //! `TELEGRAFT_OVERLOAD_SECONDS=60 cargo test --test processes overload -- --nocapture` keeps it up
@@ -154,7 +154,7 @@ async fn what_is_too_much_is_refused_at_once_and_costs_nothing_else() {
 
     let many = Clients::start(&chat, &leader.url, MANY);
     let mut memory = 0;
-    let refused = "telegraft_overloaded_total{reason=\"uncommitted\"}";
+    let refused = "telegraft_overloaded_total{reason=\"open-proposals\"}";
     until("there is too much", async || {
         (metric(&chat.http, &leader.url, refused).await > 0.0).then_some(())
     })

@@ -95,7 +95,7 @@ pub struct Log {
     stage: Stage,
     buffer: BatchBuffer,
     /// Entries that are not written, in order. Between calls there are some only while the
-    /// disk is full; the core's bound on what is uncommitted bounds them.
+    /// disk is full; the core's bound on what is open bounds them.
     waiting: VecDeque<Waiting>,
     /// The newest term and vote, if they are not written, and the first append that waits for
     /// them.

@@ -259,8 +259,8 @@ impl Consensus {
                             | ProposeRefusal::Transferring,
                         ) => Refusal::NoLeader,
                         Err(ProposeRefusal::Overloaded) => {
-                            self.context.metrics.overload("uncommitted");
-                            Refusal::Overloaded("uncommitted bytes")
+                            self.context.metrics.overload("open-proposals");
+                            Refusal::Overloaded("open proposals")
                         }
                     }
                 };

@@ -64,9 +64,11 @@ const MAX_APPEND_BYTES: usize = 256 << 10;
 /// AppendEntries with entries open per follower: one is written there while the next is on its
 /// way. What comes meanwhile gathers for the one after, so more would only be smaller.
 const MAX_INFLIGHT_APPENDS: usize = 2;
-/// Proposals not yet committed, in bytes. At 128-byte messages that is 100,000 of them, far
-/// more than all clients together have open; it bounds the memory, and what a stuck disk holds.
-const MAX_UNCOMMITTED_BYTES: usize = 16 << 20;
+/// Proposals not yet committed, or not yet durable on the leader's own disk, in bytes. At 128-byte
+/// messages that is 100,000 of them, far more than all clients together have open; it bounds the
+/// memory, and what a stuck disk holds. Half of what the applier keeps of the newest commands
+/// ([`Limits::applier_tail_bytes`]): what is applied and not on the disk is read from there.
+const MAX_OPEN_BYTES: usize = 16 << 20;
 /// Reads waiting for a round.
 const MAX_PENDING_READS: usize = 8192;
 /// A log segment, in bytes: a few seconds of writing at full speed, so that the next one is
@@ -298,7 +300,7 @@ pub async fn start(
             heartbeat_interval: HEARTBEAT_INTERVAL,
             max_append_bytes: MAX_APPEND_BYTES,
             max_inflight_appends: MAX_INFLIGHT_APPENDS,
-            max_uncommitted_bytes: MAX_UNCOMMITTED_BYTES,
+            max_open_bytes: MAX_OPEN_BYTES,
             tail_bytes: settings.limits.raft_tail_bytes,
             max_pending_reads: MAX_PENDING_READS,
         },

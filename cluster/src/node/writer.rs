@@ -15,8 +15,8 @@ use crate::raft::{Append, Completion};
 use crate::time::Time;
 
 /// Appends that may wait for the writer in its channel; what does not fit waits with the
-/// consensus actor. Their bytes are bounded by what may be uncommitted on a leader and by
-/// the leader's window on a follower.
+/// consensus actor. Their bytes are bounded by what may be open on a leader and by the
+/// leader's window on a follower: the core takes nothing more while the disk hangs.
 pub(crate) const QUEUE_CAPACITY: usize = 1024;
 
 /// An append on its way to the disk.

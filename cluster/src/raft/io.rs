@@ -19,8 +19,9 @@ pub struct Config {
     pub max_append_bytes: usize,
     /// AppendEntries with entries that may be unanswered, per follower.
     pub max_inflight_appends: usize,
-    /// Proposals not yet committed, in encoded bytes; more are refused.
-    pub max_uncommitted_bytes: usize,
+    /// Proposals of a leader's term that are open, in encoded bytes; more are refused (one always
+    /// fits). Open is what is not both committed and durable on the leader's own disk.
+    pub max_open_bytes: usize,
     /// The newest entries kept in memory, in encoded bytes. What is not yet durable, not yet
     /// handed out as committed, or unsent to a follower that keeps up may exceed it.
     pub tail_bytes: usize,
@@ -104,7 +105,7 @@ pub enum ProposeRefusal {
         /// Who does, as far as it knows.
         leader: Option<NodeId>,
     },
-    /// [`Config::max_uncommitted_bytes`] are open already.
+    /// [`Config::max_open_bytes`] are open already: commits, or the leader's own disk, are behind.
     Overloaded,
     /// The leader is handing over (thesis §3.10).
     Transferring,

@@ -34,8 +34,12 @@ pub(super) struct Leader {
     peers: BTreeMap<NodeId, Progress>,
     /// The no-op that opened the term. Once it is committed, all before it is.
     first_index: LogIndex,
-    /// Commands of this term that are not committed, in encoded bytes.
-    uncommitted_bytes: usize,
+    /// Up to here all is closed: committed, and durable on this replica's own disk.
+    closed: LogIndex,
+    /// What follows it, in encoded bytes: commands of this term that are open. ⚠ A committed one
+    /// that only the followers' disks have is held in memory here, for as long as our own disk
+    /// hangs; so it counts.
+    open_bytes: usize,
     rounds: Rounds,
     reads: LeaderReads,
     heartbeat_at: Time,
@@ -57,10 +61,12 @@ impl Leader {
             .filter(|(id, _)| *id != common.id())
             .map(|(id, _)| (id, Progress::new(next_index, first_kept, now)))
             .collect();
+        let first_index = common.append(Payload::Noop);
         Leader {
             peers,
-            first_index: common.append(Payload::Noop),
-            uncommitted_bytes: 0,
+            first_index,
+            closed: first_index,
+            open_bytes: 0,
             rounds: Rounds::default(),
             reads: LeaderReads::default(),
             heartbeat_at: now + common.config.heartbeat_interval,
@@ -86,12 +92,10 @@ impl Leader {
         }
         let bytes = Entry::OVERHEAD_BYTES + command.len();
         // One always fits, however long.
-        if self.uncommitted_bytes > 0
-            && self.uncommitted_bytes + bytes > common.config.max_uncommitted_bytes
-        {
+        if self.open_bytes > 0 && self.open_bytes + bytes > common.config.max_open_bytes {
             return Err(ProposeRefusal::Overloaded);
         }
-        self.uncommitted_bytes += bytes;
+        self.open_bytes += bytes;
         let index = common.append(Payload::Command(command));
         Ok((common.term(), index))
     }
@@ -180,7 +184,7 @@ impl Leader {
             } => peer.refused(&common.log, prev_index, hint_index, hint_term),
         }
         self.confirm_reads(common);
-        self.advance_commit(common);
+        self.advance(common);
         self.go_on_with_transfer(common);
     }
 
@@ -189,9 +193,15 @@ impl Leader {
         self.reads.confirmed(common, round);
     }
 
+    /// More is durable, on a follower or on this replica: commits and closes what it can.
+    pub(super) fn advance(&mut self, common: &mut Common) {
+        self.advance_commit(common);
+        self.close(common);
+    }
+
     /// Commits what is durable on a majority, this replica being one of it once its own disk
     /// has said so. ⚠ Only an entry of this term is counted; it carries those before it (§5.4.2).
-    pub(super) fn advance_commit(&mut self, common: &mut Common) {
+    fn advance_commit(&mut self, common: &mut Common) {
         let own = if known_bugs::active(KnownBug::LeaderCountsItselfEarly) {
             common.log.last()
         } else {
@@ -203,14 +213,23 @@ impl Leader {
         if index <= common.commit || !of_this_term {
             return;
         }
-        let from = common.commit.max(self.first_index) + 1;
-        let committed = common.log.from(from);
-        let bytes: usize = committed
-            .take_while(|entry| entry.index <= index)
+        common.commit_to(index);
+    }
+
+    /// Closes what is both committed and durable here: it no longer counts as open.
+    fn close(&mut self, common: &Common) {
+        let closed = common.commit.min(common.log.durable());
+        if closed <= self.closed {
+            return;
+        }
+        let bytes: usize = common
+            .log
+            .from(self.closed + 1)
+            .take_while(|entry| entry.index <= closed)
             .map(Entry::encoded_len)
             .sum();
-        self.uncommitted_bytes -= bytes;
-        common.commit_to(index);
+        self.open_bytes -= bytes;
+        self.closed = closed;
     }
 
     pub(super) fn unreachable(&mut self, peer: NodeId) {
@@ -339,7 +358,8 @@ impl Leader {
         let Leader {
             peers,
             first_index,
-            uncommitted_bytes,
+            closed,
+            open_bytes,
             rounds,
             reads,
             heartbeat_at: _,
@@ -351,7 +371,8 @@ impl Leader {
         let peers = peers.iter().map(|(id, peer)| (*id, peer));
         out.by_member(peers, |out, peer| peer.fingerprint(out));
         out.number(*first_index);
-        out.number(*uncommitted_bytes as u64);
+        out.number(*closed);
+        out.number(*open_bytes as u64);
         out.flag(*heartbeat_due);
         out.id_or_none(transfer.as_ref().map(|transfer| transfer.to));
         out.flag(transfer.as_ref().is_some_and(|transfer| transfer.asked));

@@ -249,7 +249,7 @@ impl Raft {
     pub fn log_completed(&mut self, _now: Time, completion: Completion) {
         self.common.log_completed(completion);
         match &mut self.role {
-            RoleState::Leader(leader) => leader.advance_commit(&mut self.common),
+            RoleState::Leader(leader) => leader.advance(&mut self.common),
             RoleState::Follower(follower) => follower.durable_advanced(&self.common),
             RoleState::PreCandidate(_) | RoleState::Candidate(_) => {}
         }

@@ -148,7 +148,7 @@ impl Plan {
             heartbeat_interval: Duration::from_nanos(timeout / rng.random_range(4..=10)),
             max_append_bytes: pick(rng, &[60, 150, 400, 4_000]),
             max_inflight_appends: pick(rng, &[1, 2, 4, 16]),
-            max_uncommitted_bytes: pick(rng, &[300, 2_000, 20_000]),
+            max_open_bytes: pick(rng, &[300, 2_000, 20_000]),
             tail_bytes: pick(rng, &[0, 100, 600, 20_000]),
             max_pending_reads: pick(rng, &[1, 8, 64]),
         };

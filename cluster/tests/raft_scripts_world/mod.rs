@@ -67,7 +67,7 @@ impl Default for World {
                 heartbeat_interval: HEARTBEAT_INTERVAL,
                 max_append_bytes: 1 << 20,
                 max_inflight_appends: 8,
-                max_uncommitted_bytes: 1 << 20,
+                max_open_bytes: 1 << 20,
                 tail_bytes: 1 << 20,
                 max_pending_reads: 100,
             },
