@@ -109,6 +109,10 @@ known_bugs! {
     SupersededSuffixAcknowledged "superseded-suffix-acknowledged" 7 inside
         "The late completion of a superseded suffix counts for the entries that took its place.",
         "acknowledged is durable; lost";
+    SupersededBodyShown "superseded-body-shown" 7 inside
+        "A page takes a message's body from the log, where the entry is not durable yet and the one \
+         that it supersedes still stands.",
+        "reads show the log's messages; order-conflict";
     MatchingEntriesCut "matching-entries-cut" 7 inside
         "An old AppendEntries makes a follower cut entries that match, and all after them.",
         "acknowledged entries stay; lost";

@@ -64,6 +64,9 @@ pub(crate) struct ReadyRead {
 pub(crate) struct Work {
     /// What became committed, and when.
     pub(crate) committed: Option<(Committed, Time)>,
+    /// Through which entry what is committed is durable here. A leader may commit what its own
+    /// disk, or a follower's, does not have yet.
+    pub(crate) durable: LogIndex,
     /// The clients who wait for some of it, in order.
     pub(crate) writes: Vec<CommittedWrite>,
     /// Reads that have their index.
@@ -88,14 +91,20 @@ pub(crate) enum Ask {
     },
 }
 
-/// The newest commands, contiguous.
+/// The newest commands, contiguous. ⚠ All that are not durable here are among them: at their
+/// indexes the log may still hold other entries, which they supersede.
+///
+/// How many those are is bounded by what a leader has open, and by what it sends a follower ahead
+/// of its acknowledgements.
 #[derive(Debug)]
 struct Tail {
     first: LogIndex,
     commands: VecDeque<Bytes>,
     bytes: usize,
-    /// What it may take, in bytes.
+    /// What it may take, in bytes, unless that much is not durable.
     most: usize,
+    /// Through which entry the log has what was applied.
+    durable: LogIndex,
 }
 
 impl Tail {
@@ -105,6 +114,7 @@ impl Tail {
             commands: VecDeque::new(),
             bytes: 0,
             most,
+            durable: 0,
         }
     }
 
@@ -121,7 +131,9 @@ impl Tail {
         };
         self.bytes += command.len() + TAIL_ENTRY_BYTES;
         self.commands.push_back(command);
-        while self.bytes > self.most {
+        while self.bytes > self.most
+            && (self.first <= self.durable || known_bugs::active(KnownBug::SupersededBodyShown))
+        {
             let oldest = self.commands.pop_front().expect("its bytes were counted");
             self.bytes -= oldest.len() + TAIL_ENTRY_BYTES;
             self.first += 1;
@@ -220,6 +232,7 @@ impl Applier {
     /// Applies and answers; false when the node has to stop.
     async fn take(&mut self, work: Work) -> bool {
         let mut writes = Writes(work.writes.into_iter().peekable());
+        self.tail.durable = self.tail.durable.max(work.durable);
         if let Some((committed, at)) = work.committed {
             #[cfg(feature = "known-bugs")]
             let replay = self.chat.applied().0 == 0;
@@ -546,4 +559,30 @@ pub(crate) async fn blocking<T: Send + 'static>(
         let _ = sender.send(work());
     }));
     receiver.await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by the simulator: a leader that had been cut off showed the body of a superseded
+    /// message, for the entry in its place was committed by others and not on its disk yet.
+    #[test]
+    fn what_the_log_does_not_have_stays_in_memory() {
+        let entry = |index| Entry {
+            index,
+            term: 1,
+            payload: Payload::Command(Bytes::from(vec![0; 100])),
+        };
+        let mut tail = Tail::new(0);
+        tail.durable = 2;
+        for index in 1..=5 {
+            tail.push(&entry(index));
+        }
+        let held = |tail: &Tail| (1..=6).filter(|at| tail.get(*at).is_some()).collect::<Vec<_>>();
+        assert_eq!(held(&tail), [3, 4, 5]);
+        tail.durable = 5;
+        tail.push(&entry(6));
+        assert_eq!(held(&tail), [6]);
+    }
 }

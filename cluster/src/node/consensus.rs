@@ -344,6 +344,8 @@ impl Consensus {
         }
         let mut work = Work::default();
         if let Some(committed) = committed {
+            let status = self.core.status();
+            work.durable = status.durable_index.min(status.commit_index);
             work.writes = self.committed_writes(committed.through, now);
             work.committed = Some((committed, now));
         }
