@@ -298,7 +298,12 @@ impl Raft {
                 self.become_follower(now, self.common.term(), None);
             }
         } else if now >= self.common.election_at {
-            if self.common.is_voter() {
+            if self.common.is_voter() && self.common.outbox.waits() {
+                // Its disk does not have its last vote yet. What it asked for then leaves when it
+                // has; ⚠ with one term after another that nobody hears of, it would end the next
+                // leader's once its disk goes on.
+                self.common.reset_election_timer(now);
+            } else if self.common.is_voter() {
                 self.ask_for_pre_votes(now);
             } else {
                 self.become_follower(now, self.common.term(), None);

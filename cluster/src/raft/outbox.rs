@@ -24,7 +24,7 @@ impl Outbox {
     /// Of those that wait, only the newest of a kind is kept for each peer. The others count
     /// as lost, so a disk that hangs costs no memory.
     pub(super) fn send(&mut self, to: NodeId, message: Message) {
-        if self.through >= self.needs || known_bugs::active(KnownBug::VoteBeforeDurable) {
+        if !self.waits() || known_bugs::active(KnownBug::VoteBeforeDurable) {
             return self.send_at_once(to, message);
         }
         let kind = mem::discriminant(&message.body);
@@ -43,10 +43,15 @@ impl Outbox {
         self.needs = batch;
     }
 
+    /// Whether the newest term and vote are on their way to the disk.
+    pub(super) fn waits(&self) -> bool {
+        self.through < self.needs
+    }
+
     /// The terms and votes of the batches up to this one are durable.
     pub(super) fn completed(&mut self, through: u64) {
         self.through = self.through.max(through);
-        if self.through >= self.needs {
+        if !self.waits() {
             self.ready.append(&mut self.held);
         }
     }
