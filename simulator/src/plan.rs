@@ -157,7 +157,7 @@ fn draw_sequence(rng: &mut StdRng) -> Vec<Due> {
         fault,
         seed,
     };
-    match after(0..8).as_millis() {
+    match after(0..6).as_millis() {
         // A leader that is cut off writes what nobody else gets, so slowly that the next leader's
         // entries take its place before it is done.
         0 => {
@@ -181,13 +181,15 @@ fn draw_sequence(rng: &mut StdRng) -> Vec<Due> {
                 due(begin + after(300..1_000), after(500..2_000), stop, seeds[1]),
             ]
         }
-        // A leader stands still for about as long as its lease, and then once more.
-        2 => {
+        // A leader stands still for about as long as its lease, and another does after it: what
+        // waited meanwhile is taken in at once.
+        2 | 3 => {
             let first = Fault::StopInside(Target::Leader, 3);
             let second = Fault::Pause(Target::Leader);
+            let then = begin + after(2_500..4_000);
             vec![
                 due(begin, after(500..1_300), first, seeds[0]),
-                due(begin + after(2_500..4_000), after(500..1_300), second, seeds[1]),
+                due(then, after(500..1_300), second, seeds[1]),
             ]
         }
         _ => Vec::new(),

@@ -192,6 +192,7 @@ impl Sometimes {
         };
         match reply {
             Reply::Refused(Refusal::DiskFull) => self.hit("disk-full-refusal"),
+            Reply::Refused(Refusal::Storage(_)) => self.hit("corruption-refused-running"),
             Reply::Done(Outcome::Refused(WriteError::SessionExpired(_))) => {
                 self.hit("expired-session-refused");
             }

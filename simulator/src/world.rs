@@ -259,7 +259,10 @@ impl World {
             .wrapping_mul(1_000_003)
             .wrapping_add(id * 1_000 + u64::from(life));
         let refused = disk.counts().refused;
-        let observer = self.0.judge.observer(id, life, Arc::clone(&disk), sim.clone());
+        let observer = self
+            .0
+            .judge
+            .observer(id, life, Arc::clone(&disk), sim.clone());
         let env = Env {
             clock: sim.clock(),
             disk: Arc::clone(&disk) as Arc<dyn Disk>,

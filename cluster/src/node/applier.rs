@@ -579,7 +579,11 @@ mod tests {
         for index in 1..=5 {
             tail.push(&entry(index));
         }
-        let held = |tail: &Tail| (1..=6).filter(|at| tail.get(*at).is_some()).collect::<Vec<_>>();
+        let held = |tail: &Tail| {
+            (1..=6)
+                .filter(|at| tail.get(*at).is_some())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(held(&tail), [3, 4, 5]);
         tail.durable = 5;
         tail.push(&entry(6));

@@ -43,9 +43,16 @@ pub(crate) struct LogWriter {
     pub(crate) _lock: DirectoryLock,
 }
 
+/// What one write and one sync are for.
+struct Gathered {
+    appends: Vec<Append>,
+    /// When each was handed over.
+    times: Vec<Time>,
+}
+
 impl LogWriter {
-    /// One write and one sync for `first` and all that has queued behind it.
-    fn write(&mut self, first: Queued) -> Result<Completion, LogError> {
+    /// `first` and all that has queued behind it.
+    fn gather(&mut self, first: Queued) -> Gathered {
         let mut appends = Vec::new();
         let mut times = Vec::new();
         let mut next = Some(first);
@@ -56,6 +63,12 @@ impl LogWriter {
             }
             next = self.queue.try_recv().ok();
         }
+        Gathered { appends, times }
+    }
+
+    /// One write and one sync.
+    fn write(&mut self, gathered: Gathered) -> Result<Completion, LogError> {
+        let Gathered { appends, times } = gathered;
         let before = self.log.written();
         let started = self.clock.now();
         if let Some(observer) = &self.observer {
@@ -98,7 +111,8 @@ impl Drop for LogWriter {
 impl BlockingActor for LogWriter {
     fn run(mut self: Box<Self>) {
         while let Some(first) = self.queue.blocking_recv() {
-            match self.write(first) {
+            let gathered = self.gather(first);
+            match self.write(gathered) {
                 Ok(completion) => {
                     let completed = Input::Completed(completion);
                     if self.lanes.completions.blocking_send(completed).is_err() {
@@ -116,8 +130,10 @@ impl BlockingActor for LogWriter {
     ) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             while let Some(first) = self.queue.recv().await {
+                // What comes while it takes its time waits for the next one.
+                let gathered = self.gather(first);
                 tokio::time::sleep(latency()).await;
-                match self.write(first) {
+                match self.write(gathered) {
                     Ok(completion) => {
                         let completed = Input::Completed(completion);
                         if self.lanes.completions.send(completed).await.is_err() {

@@ -8,6 +8,7 @@ mod check_quorum;
 mod commit_is_durable;
 mod deadlines;
 mod digests_agree;
+mod durable_is_on_disk;
 mod exactly_once;
 mod expired_never_applied;
 mod forgetful_are_refused;
@@ -145,6 +146,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(leader_append_only::LeaderAppendOnly),
         Box::new(commit_is_durable::CommitIsDurable::default()),
         Box::new(acknowledged_is_durable::AcknowledgedIsDurable),
+        Box::new(durable_is_on_disk::DurableIsOnDisk),
         Box::new(digests_agree::DigestsAgree::default()),
         Box::new(answers_are_the_logs::AnswersAreTheLogs),
         Box::new(exactly_once::ExactlyOnce::default()),
