@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 pub use disks::{DiskLimit, can_mount};
 pub use links::{LinkCounts, LinkCut, LinkFault, Links};
 pub use lock::FileLock;
-pub use namespaces::can_use_namespaces;
+pub use namespaces::{can_count_cuts, can_use_namespaces};
 pub use options::{LocalOptions, System};
 pub use usage::{anonymous_memory_bytes, cpu_seconds};
 
