@@ -114,9 +114,7 @@ impl Network {
             .make()
             .map_err(|error| LocalError::Failed(format!("cannot make the network: {error}")))?;
         let mut namespaces = network.replicas.iter().map(|id| network.namespace(*id));
-        network.uncounted = namespaces
-            .try_for_each(|name| filter::make(&name))
-            .err();
+        network.uncounted = namespaces.try_for_each(|name| filter::make(&name)).err();
         Ok((network, addresses))
     }
 
