@@ -186,7 +186,10 @@ async fn a_directory_goes_on_with_proxies_and_without_them() {
         send(&chat, &mut session, 3, &mut sent).await;
         chat.holds_exactly(&sent).await;
         let through_proxies = links != Links::Direct;
-        assert_eq!(local.link_counts().expect("they are counted").frames > 0, through_proxies);
+        assert_eq!(
+            local.link_counts().expect("they are counted").frames > 0,
+            through_proxies
+        );
         let silent = LinkFault::cut(LinkCut::Silent);
         assert_eq!(local.set_link(1, 2, silent).is_ok(), through_proxies);
         assert!(local.set_link(1, 4, silent).is_err(), "there is no fourth");
