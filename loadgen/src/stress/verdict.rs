@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use telegraft_cluster::local::LinkCounts;
 use telegraft_history::{CheckOptions, timeline_svg};
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::board::Board;
 use super::checked::unchecked;
@@ -282,12 +283,9 @@ impl Drop for Dropped {
 /// It cannot be read.
 pub(super) async fn check(path: &Path) -> Result<telegraft_history::Verdict, StressError> {
     let path = path.to_owned();
-    // A thread that nobody waits for any more would hold up the end of the process.
-    let dropped = Dropped::default();
-    let stop = Arc::clone(&dropped.0);
-    let checked = tokio::task::spawn_blocking(move || {
+    let checked = blocking(move |stop| {
         let options = CheckOptions {
-            stop: Some(&stop),
+            stop: Some(stop),
             ..CheckOptions::default()
         };
         telegraft_history::check_file(&path, &options)
@@ -295,6 +293,16 @@ pub(super) async fn check(path: &Path) -> Result<telegraft_history::Verdict, Str
     let checked = checked.await;
     let checked = checked.map_err(|error| StressError::Failed(format!("the check: {error}")))?;
     checked.map_err(|error| StressError::Failed(error.to_string()))
+}
+
+/// Does `work` on a thread of its own, and tells it to stop when this is dropped: a thread that
+/// nobody waits for any more would hold up the end of the process.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    let dropped = Dropped::default();
+    let stop = Arc::clone(&dropped.0);
+    spawn_blocking(move || work(&stop)).await
 }
 
 /// Writes it, and a picture of each violation.
@@ -315,7 +323,31 @@ pub(super) fn write(results: &ResultDir, verdict: &StressVerdict) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+
+    /// How long a test waits for what takes a moment.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_check_that_nobody_waits_for_is_told_to_stop() {
+        let (begun, begins) = mpsc::channel();
+        let (stopped, stops) = mpsc::channel();
+        let work = blocking(move |stop| {
+            begun.send(()).expect("the test waits for it");
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            stopped.send(()).expect("the test waits for it");
+        });
+        tokio::select! {
+            biased;
+            _ = work => panic!("nobody has told it to stop"),
+            () = async { begins.recv_timeout(PATIENCE).expect("it begins") } => {}
+        }
+        stops.recv_timeout(PATIENCE).expect("it stops");
+    }
 
     #[test]
     fn what_is_worst_counts() {
