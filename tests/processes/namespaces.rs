@@ -1,10 +1,9 @@
 //! Clusters in network namespaces, whose links the kernel cuts. That takes root; without it
 //! these tests say so and check nothing.
 //!
-//! Seen to fail: with rules that are not installed (`filter::rules` without its `vanishes` or its
-//! `refused`), that do not count (without `counter name …`), with counters that are not read
-//! (`Network::counts` all zeros), with both directions cut instead of one, with counters that are
-//! made anew with the rules, and with an end at the second interrupt that removes no namespaces.
+//! Seen to fail: with rules that are not installed (`filter::rules` without its `vanishes`), with rules
+//! that do not count (without `counter name vanished`), with counters that are not read
+//! (`Network::counts` all zeros), and with a second interrupt that exits the process at once.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -352,11 +351,11 @@ async fn interrupts_end_a_run_in_namespaces_and_nothing_is_left() {
         });
         let told = running.ended().await;
         again.abort();
+        assert_eq!(left_of(pid, dir.path()), Vec::<String>::new());
         let told = told.with(105);
         match impatient {
             false => assert!(told.stdout.contains("\"interrupted\""), "{}", told.stdout),
             true => assert!(told.stderr.contains("was checked"), "{}", told.stderr),
         }
-        assert_eq!(left_of(pid, dir.path()), Vec::<String>::new());
     }
 }
