@@ -9,7 +9,7 @@ use telegraft_loadgen::values::parse_duration;
 use crate::args::{self, Format, MailboxArg};
 use crate::exit::{Exit, Failure};
 use crate::report;
-use crate::runtime;
+use crate::runtime::{self, Interrupts};
 use crate::tracing_setup;
 
 const EXAMPLE: &str = "\
@@ -23,7 +23,9 @@ Kinds of faults: kill, pause, restart, partition, delay, throttle, loss, duplica
 disk-full (needs the right to mount a tmpfs). Each that was asked for happens, or the run fails.
 
 Exit codes: 0 consistent; 3 a promise was broken; 1 it failed, did not heal, a kind of fault that was
-asked for never had an effect, or nothing was recorded of what is to be checked; 105 interrupted (what was recorded is kept and checked).
+asked for never had an effect, or nothing was recorded of what is to be checked; 105 interrupted. The
+first Ctrl-C ends the load, and what was recorded is checked; one during the check, or a second one,
+ends everything at once, and the history is kept.
 `telegraft check DIR/history/RUN.jsonl` judges a history again.";
 
 /// Run a cluster of real processes under faults, record every operation, and check the history.
@@ -57,8 +59,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "lanes")]
     mailbox: MailboxArg,
     /// Each replica in a network namespace of its own, instead of proxies between them (as root;
-    /// links can only be cut then, and that a cut had an effect is not verified: a run with
-    /// partitions is inconclusive at best).
+    /// links can only be cut then; by nftables, which counts what meets a cut. Where that cannot be
+    /// had, a run with partitions is inconclusive at best).
     #[arg(long)]
     netns: bool,
     /// Print the schedule, and do nothing.
@@ -85,7 +87,8 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     }
     let runtime = runtime::stress()?;
     let outcome = runtime.block_on(async {
-        let interrupt = runtime::interrupt()?;
+        let mut interrupts = Interrupts::new()?;
+        let interrupt = async || interrupts.next().await;
         stress::run(job, interrupt).await.map_err(failure)
     })?;
     match format {
@@ -112,7 +115,7 @@ fn exit(outcome: &Outcome) -> Exit {
 fn failure(error: StressError) -> Failure {
     let exit = match error {
         StressError::Usage(_) => Exit::Usage,
-        StressError::Interrupted => Exit::Interrupted,
+        StressError::Interrupted | StressError::Unchecked => Exit::Interrupted,
         StressError::Failed(_) | StressError::Results(_) => Exit::Failed,
     };
     Failure {

@@ -17,7 +17,7 @@ use crate::op::Kind;
 use crate::options::CheckOptions;
 use crate::places::Places;
 use crate::store::{Ending, Store};
-use crate::sweep::sweep;
+use crate::sweep::{ENDS, sweep};
 use crate::verdict::{Operations, Verdict};
 use crate::{inboxes, log_order, pages, unplaced};
 
@@ -183,7 +183,8 @@ fn judge(
         .filter(|all| all.kind == Kind::Send || all.ok + all.failed + all.unknown > 0)
         .collect();
     let mut faults = std::collections::BTreeMap::new();
-    for (_, fault) in &store.faults {
+    let begun = store.faults.iter();
+    for (_, fault) in begun.filter(|(_, fault)| !ENDS.contains(&&*fault.f)) {
         *faults.entry(fault.f.clone()).or_insert(0) += 1;
     }
     let mut notes = store.notes;

@@ -40,6 +40,7 @@
 //! - `replica` is the one that answers: 0 or absent where nobody knows, as when a client that gets no
 //!   answer turns to another. `index` is optional; where
 //!   it is given, it counts the lines without gaps: a line that is missing is found.
+//! - A fault begins with a line of its kind and may end with one of [`ENDS`].
 //! - A torn last line, as a crash of the recorder leaves it, is passed over with a note. Whatever
 //!   else is wrong with a line is an error that names it: a verdict on half of a history is none.
 //! - Answers 410 (trimmed messages) do not exist yet. They would be another answer to a read, with
@@ -158,7 +159,7 @@ pub use op::{Completion, Consistency, Kind, Op};
 pub use options::{CheckOptions, DEFAULT_EXPLAINED};
 pub use rule::Rule;
 pub use svg::timeline_svg;
-pub use sweep::RESTARTS;
+pub use sweep::{ENDS, RESTARTS};
 pub use verdict::{Excerpt, Operations, Percentiles, Staleness, Verdict, Violation};
 pub use writer::Writer;
 

@@ -14,6 +14,8 @@ use crate::verdict::{Percentiles, Staleness};
 /// Faults after which another process may answer for a replica, so that what it has applied may
 /// be behind what it had.
 pub const RESTARTS: [&str; 5] = ["kill", "start", "restart", "crash", "stop"];
+/// What ends a fault, and is none itself.
+pub const ENDS: [&str; 5] = ["start", "resume", "mend", "free", "heal"];
 
 /// A claim of the log's length.
 #[derive(Clone, Copy, Debug)]

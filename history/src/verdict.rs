@@ -36,7 +36,8 @@ pub struct Verdict {
     pub staleness: Staleness,
     /// The longest time without a successful send while clients tried to send, in nanoseconds.
     pub longest_outage_ns: u64,
-    /// Faults by kind.
+    /// Faults by kind, without what [ends](crate::ENDS) them; one that hits several replicas counts
+    /// for each.
     pub faults: BTreeMap<String, u64>,
     /// Digests that were held against another replica's at the same index.
     pub digests_compared: u64,

@@ -44,7 +44,7 @@ async fn a_leader_is_cut_off(how: LinkCut) {
     }
     cluster.leader_but(&[leader]).await;
     load.goes_on(30).await;
-    let counts = cluster.local.link_counts();
+    let counts = cluster.local.link_counts().expect("they are counted");
     match how {
         LinkCut::Reset => assert!(counts.broken >= 4, "{counts:?}"),
         LinkCut::Silent => {
@@ -146,7 +146,7 @@ async fn frames_that_are_lost_doubled_and_out_of_order_harm_no_message() {
     let sent = load.stop().await;
     chat.holds_exactly(&sent).await;
 
-    let counts = cluster.local.link_counts();
+    let counts = cluster.local.link_counts().expect("they are counted");
     for (name, count) in [
         ("lost", counts.lost),
         ("duplicated", counts.duplicated),
@@ -175,7 +175,7 @@ async fn a_directory_goes_on_with_proxies_and_without_them() {
     let mut session = chat.session().await;
     let mut sent = Vec::new();
     send(&chat, &mut session, 3, &mut sent).await;
-    assert!(local.link_counts().frames > 0);
+    assert!(local.link_counts().expect("they are counted").frames > 0);
     local.stop().await.expect("it stops cleanly");
 
     for links in [Links::Direct, Links::Faulty { seed: SEED }] {
@@ -186,7 +186,10 @@ async fn a_directory_goes_on_with_proxies_and_without_them() {
         send(&chat, &mut session, 3, &mut sent).await;
         chat.holds_exactly(&sent).await;
         let through_proxies = links != Links::Direct;
-        assert_eq!(local.link_counts().frames > 0, through_proxies);
+        assert_eq!(
+            local.link_counts().expect("they are counted").frames > 0,
+            through_proxies
+        );
         let silent = LinkFault::cut(LinkCut::Silent);
         assert_eq!(local.set_link(1, 2, silent).is_ok(), through_proxies);
         assert!(local.set_link(1, 4, silent).is_err(), "there is no fourth");

@@ -121,6 +121,25 @@ fn a_run_that_shows_too_little_is_not_called_consistent() {
     }
 }
 
+#[test]
+fn what_met_cuts_in_namespaces_is_told_as_packets_or_as_not_counted() {
+    let report = |counted| {
+        changed(|v| {
+            v.links = "namespaces".to_owned();
+            v.cuts_counted = counted;
+            v.link_totals.dropped_by_cuts = 1_234;
+            v.link_totals.broken = 1;
+        })
+        .markdown
+    };
+    let packets = "in network namespaces 1,234 packets vanished, 1 packet answered by a reset";
+    let (counted, uncounted) = (report(true), report(false));
+    assert!(counted.contains(packets), "{counted}");
+    assert!(!counted.contains("nobody counted"), "{counted}");
+    assert!(!uncounted.contains(packets), "{uncounted}");
+    assert!(uncounted.contains("nobody counted"), "{uncounted}");
+}
+
 /// And each of these makes it a violated one.
 #[test]
 fn a_violation_anywhere_in_the_file_counts() {

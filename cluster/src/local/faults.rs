@@ -1,6 +1,7 @@
 //! What can be done to the links and disks of a cluster that was started for it.
 
 use super::links::{LinkCounts, LinkFault};
+use super::namespaces::Network;
 use super::{LocalCluster, LocalError};
 use crate::raft::NodeId;
 
@@ -50,10 +51,25 @@ impl LocalCluster {
         }
     }
 
-    /// What the proxies have seen and done so far. All zeros without proxies.
-    pub fn link_counts(&self) -> LinkCounts {
-        let counts = self.fault_links.as_ref().map(|links| links.counts());
-        counts.unwrap_or_default()
+    /// What links have done so far. All zeros without proxies and namespaces, and where
+    /// [nobody counts](Self::counts_cuts). In namespaces it takes some milliseconds, for which the
+    /// thread is blocked.
+    ///
+    /// # Errors
+    /// In namespaces: the system does not tell.
+    pub fn link_counts(&self) -> Result<LinkCounts, LocalError> {
+        match (&self.fault_links, &self.network) {
+            (Some(links), _) => Ok(links.counts()),
+            (None, Some(network)) => network.counts(),
+            (None, None) => Ok(LinkCounts::default()),
+        }
+    }
+
+    /// Whether somebody counts what meets a cut: not with direct links, and not in namespaces where
+    /// [it cannot be had](super::can_count_cuts).
+    pub fn counts_cuts(&self) -> bool {
+        let counts = self.network.as_ref().map(Network::counts_cuts);
+        counts.unwrap_or(self.fault_links.is_some())
     }
 
     /// Takes all the room that is left on the replica's disk. A replica has allocated a log

@@ -42,6 +42,7 @@ mod verdict;
 mod world;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use telegraft_cluster::node::Mailbox;
@@ -107,24 +108,36 @@ pub enum StressError {
     /// It was interrupted before anything was recorded.
     #[error("interrupted before the load began")]
     Interrupted,
+    /// It was interrupted while the history was checked, or twice.
+    #[error(
+        "interrupted before the history was checked: `telegraft check` judges what was recorded"
+    )]
+    Unchecked,
     /// A result file could not be written.
     #[error(transparent)]
     Results(#[from] ResultsError),
 }
 
-/// Does the job. When `interrupt` completes, it ends early; what was recorded is kept and checked.
+/// Does the job. When `interrupt` completes the first time, the load ends early, and what was recorded
+/// is checked; while that is checked, or the second time, everything ends at once. Whatever was
+/// started is gone afterwards.
 ///
 /// # Errors
 /// When the job cannot be done. Violations are no errors; the [`Outcome`] has them.
-pub async fn run(
-    job: Job,
-    interrupt: impl Future<Output = ()> + Send,
-) -> Result<Outcome, StressError> {
+pub async fn run(job: Job, mut interrupt: impl AsyncFnMut()) -> Result<Outcome, StressError> {
     plan::check(&job)?;
     let plan = Plan::new(job)?;
     let stop = Stop::default();
-    let work = one::run(plan, stop.clone());
-    stop.on(interrupt, work).await
+    let mut work = pin!(one::run(plan, stop.clone()));
+    tokio::select! {
+        outcome = &mut work => return outcome,
+        () = interrupt() => stop.stop(),
+    }
+    tokio::select! {
+        outcome = work => outcome,
+        // What it has started goes when it is dropped.
+        () = interrupt() => Err(StressError::Unchecked),
+    }
 }
 
 /// The schedule for people, without doing anything.

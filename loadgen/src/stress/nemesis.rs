@@ -224,10 +224,12 @@ impl Nemesis<'_> {
                 () = self.stop.stopped() => break None,
             }
         };
+        let tally = self.state.tallies.get(&fault.action.kind());
         Choice {
             all,
             up,
             leader,
+            first: tally.is_none_or(|tally| tally.happened == 0),
             draw: fault.draw,
         }
     }

@@ -43,9 +43,10 @@ struct Loaded {
     began: SystemTime,
     generator_cpu_s: f64,
     links: LinkCounts,
+    cuts_counted: bool,
     board: Arc<Board>,
     leaders: Vec<EventRow>,
-    /// Milliseconds until everyone was well again.
+    /// How long it took until everyone was well again.
     heal: Option<Duration>,
     /// What failed, beside the cluster's promises.
     failures: Vec<String>,
@@ -91,9 +92,17 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
     journal.finish().map_err(|error| {
         StressError::Failed(format!("cannot write {}: {error}", place.history.display()))
     })?;
-    // Who interrupts the check does not change what was recorded.
     let interrupted = stop.is_stopped();
-    let checked = match verdict::check(&place.history).await {
+    let check = verdict::check(&place.history);
+    let checked = match interrupted {
+        true => check.await,
+        // Who interrupts the check does not wait for its verdict.
+        false => match unless(&stop, check).await {
+            Some(checked) => checked,
+            None => Err(StressError::Unchecked),
+        },
+    };
+    let checked = match checked {
         Ok(checked) => checked,
         Err(error) => {
             let _ = cluster.stop().await;
@@ -119,6 +128,7 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
         interrupted,
         state: &loaded.state,
         links: loaded.links,
+        cuts_counted: loaded.cuts_counted,
         board: &loaded.board,
         heal: loaded.heal,
         failures: &loaded.failures,
@@ -238,10 +248,10 @@ async fn load(
         if let Err(why) = nemesis.carry_out(&plan.schedule).await {
             failures.push(why);
         }
-        let ended = Instant::now();
         if let Err(why) = nemesis.heal().await {
             failures.push(why);
         }
+        let healing = healing(lookout.clone(), job.replicas);
         // Whoever waits for a replica that was down has an answer soon.
         let last = async { while clients.join_next().await.is_some() {} };
         if timeout(LAST_OPERATIONS, last).await.is_err() {
@@ -249,7 +259,7 @@ async fn load(
             clients.shutdown().await;
         }
         over.stop();
-        (failures, ended)
+        (failures, healing)
     };
     let watching = watch(
         lookout.clone(),
@@ -262,28 +272,35 @@ async fn load(
     let showing = progress.show(Arc::clone(&board), window.from, window.to, over.clone());
     let passing = pass_seconds(&recorder, seconds, over.clone());
     let collecting = collector.run(passed, |_| {});
-    let ((mut failures, ended), leaders, (), (), collected) =
+    let ((mut failures, mut healing), leaders, (), (), collected) =
         tokio::join!(faults, watching, showing, passing, collecting);
     let collected = collected.map_err(|error| error.to_string())?;
     let generator_cpu_s = own_cpu_s() - before;
     let mut heal = None;
     if !stop.is_stopped() {
         progress.stage("waiting until everyone has caught up");
-        let healing = async {
+        let reading = async {
+            let healed = healing.join_next().await.expect("it was begun");
+            heal = Some(healed.map_err(|error| format!("healing was not seen: {error}"))??);
+            // Since then the clients' last operations may have come to it.
             let index = settled(&lookout, job.replicas).await?;
-            heal = Some(ended.elapsed());
             progress.stage("reading every room and inbox from every replica");
             readers.read_all(&lookout, index).await
         };
-        if let Some(Err(why)) = unless(stop, healing).await {
+        if let Some(Err(why)) = unless(stop, reading).await {
             failures.push(why);
         }
     }
     let Nemesis { cluster, state, .. } = nemesis;
     let died = cluster.ended().into_iter().map(|(_, words)| words);
     failures.extend(died);
+    let links = cluster.link_counts().unwrap_or_else(|error| {
+        failures.push(error.to_string());
+        LinkCounts::default()
+    });
     Ok(Some(Loaded {
-        links: cluster.link_counts(),
+        links,
+        cuts_counted: cluster.counts_cuts(),
         state,
         collected,
         window: window.until(stop),
@@ -294,6 +311,18 @@ async fn load(
         heal,
         failures,
     }))
+}
+
+/// Begins to wait, beside what else is done, until everyone is well again; how long that took.
+fn healing(lookout: Lookout, replicas: usize) -> JoinSet<Result<Duration, String>> {
+    let ended = Instant::now();
+    // Nobody waits for it any more when the run is interrupted: it ends when this is dropped.
+    let mut healing = JoinSet::new();
+    healing.spawn(async move {
+        settled(&lookout, replicas).await?;
+        Ok(ended.elapsed())
+    });
+    healing
 }
 
 #[expect(

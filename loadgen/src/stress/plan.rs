@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::TryRng as _;
 use rand::rngs::SysRng;
-use telegraft_cluster::local::{DiskLimit, Links, can_mount, can_use_namespaces};
+use telegraft_cluster::local::{DiskLimit, Links, can_count_cuts, can_mount, can_use_namespaces};
 use telegraft_cluster::node::Mailbox;
 
 use super::client::BALLAST_BYTES;
@@ -33,7 +33,7 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     /// What is to happen.
     pub(super) kinds: Vec<FaultKind>,
-    /// What is left out though nobody asked for that, and why.
+    /// What is left out, and why.
     pub(super) skipped: Vec<String>,
     pub(super) schedule: Schedule,
 }
@@ -71,8 +71,18 @@ impl Plan {
             replicas: job.replicas,
             kinds: kinds.clone(),
         });
+        let mut schedule = schedule.map_err(StressError::Usage)?;
+        if job.namespaces
+            && kinds.contains(&FaultKind::Partition)
+            && let Err(why) = can_count_cuts()
+        {
+            schedule.cut_in_silence();
+            skipped.push(format!(
+                "links are cut in silence only, and what meets a cut is not counted: {why}"
+            ));
+        }
         Ok(Plan {
-            schedule: schedule.map_err(StressError::Usage)?,
+            schedule,
             job,
             seed,
             kinds,

@@ -140,6 +140,25 @@ fn a_long_run_has_every_variant_many_faults_and_quiet_windows() {
 }
 
 #[test]
+fn what_begins_a_fault_is_counted_in_a_history_and_what_ends_it_is_not() {
+    for kind in FaultKind::ALL {
+        assert!(telegraft_history::ENDS.contains(&kind.end_name()), "{kind}");
+        assert!(!telegraft_history::ENDS.contains(&kind.name()), "{kind}");
+    }
+}
+
+#[test]
+fn partitions_can_be_made_silent_and_nothing_else_changes() {
+    let drawn = draw(&request(3, 60, 3, &[FaultKind::Partition, FaultKind::Kill]));
+    let reset = |schedule: &Schedule| schedule.to_string().matches("connections reset").count();
+    let mut silent = drawn.clone();
+    silent.cut_in_silence();
+    assert!(reset(&drawn) > 0 && reset(&silent) == 0, "{drawn}");
+    let text = drawn.to_string().replace("connections reset", "in silence");
+    assert_eq!(silent.to_string(), text);
+}
+
+#[test]
 fn it_is_told_in_words() {
     let schedule = draw(&request(3, 20, 3, &[FaultKind::Partition, FaultKind::Loss]));
     let text = schedule.to_string();

@@ -51,11 +51,17 @@ pub(super) fn text(verdict: &StressVerdict, directory: &Path) -> String {
             ),
         ));
     }
+    if links.frames == 0 && verdict.cuts_counted && links.dropped_by_cuts + links.broken > 0 {
+        lines.push(field(
+            "Cuts",
+            &format!(
+                "{} packets vanished, {} were answered by a reset",
+                links.dropped_by_cuts, links.broken
+            ),
+        ));
+    }
     if let Some(ms) = verdict.heal_ms {
-        let text = format!(
-            "{:.2} s after the load and the faults, the clients' last operations included",
-            ms / 1e3
-        );
+        let text = format!("{:.2} s after the load and the last fault", ms / 1e3);
         lines.push(field("Healed", &text));
     }
     for skipped in verdict.skipped.iter().chain(&verdict.passed_over) {

@@ -23,6 +23,9 @@ pub(super) struct Choice {
     pub(super) up: Vec<NodeId>,
     /// Who leads, if that is known.
     pub(super) leader: Option<NodeId>,
+    /// Whether no fault of its kind has had an effect yet: then only links are cut that are spoken
+    /// on.
+    pub(super) first: bool,
     /// The fault's own draw.
     pub(super) draw: u64,
 }
@@ -171,10 +174,12 @@ impl Choice {
                 })
             }
             Shape::Bridge => {
+                // Around a leader that hears all, the others have little to say to each other.
+                let follower = if self.first { others.pop() } else { None };
                 let mut all = others;
                 all.push(leader);
                 self.draws().shuffle(&mut all);
-                let bridge = all.pop();
+                let bridge = follower.or_else(|| all.pop());
                 let half = all.len() / 2;
                 between(&all[..half], bridge)
             }
@@ -245,6 +250,7 @@ mod tests {
             all: (1..=replicas).collect(),
             up: (1..=replicas).collect(),
             leader,
+            first: false,
             draw,
         }
     }
@@ -278,6 +284,12 @@ mod tests {
             assert_eq!(sizes(Shape::LeaderInMajority), (3, vec![2, 2, 3, 3, 3]));
             assert_eq!(sizes(Shape::Ring), (3, vec![3; 5]));
             assert_eq!(sizes(Shape::Bridge).1, [3, 3, 3, 3, 5]);
+            for replicas in [3, 5] {
+                let mut of = choice(replicas, Some(2), draw);
+                of.first = true;
+                let cuts = of.cuts(Shape::Bridge);
+                assert!(cuts.iter().any(|(from, _)| *from == 2), "{cuts:?}");
+            }
             assert_eq!(sizes(Shape::OneLink), (4, vec![4, 4, 5, 5, 5]));
             let unheard = of.cuts(Shape::LeaderUnheard);
             assert!((1..=5).all(|to| to == 2 || !heard(&unheard, 2, to)));

@@ -1,12 +1,14 @@
 //! `verdict/<run_id>.json`: what is to be thought of a run, and why.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use telegraft_cluster::local::LinkCounts;
 use telegraft_history::{CheckOptions, timeline_svg};
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::board::Board;
 use super::checked::unchecked;
@@ -52,8 +54,8 @@ impl Judgement {
     }
 }
 
-/// What the links between replicas did, over the run. All zeros with network namespaces, where
-/// nobody counts.
+/// What the links between replicas did, over the run. In network namespaces only what met a cut is
+/// counted, by packets; and nothing where [nobody counts](StressVerdict::cuts_counted).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkTotals {
     /// Frames that replicas sent.
@@ -67,9 +69,10 @@ pub struct LinkTotals {
     /// Frames that left late: that a delay held back, and that waited for a throttled line. One
     /// that did both counts twice.
     pub delayed: u64,
-    /// Frames that vanished in a cut link.
+    /// Frames that vanished in a cut link; in network namespaces: packets.
     pub dropped_by_cuts: u64,
-    /// Connections that a cut has broken.
+    /// Connections that a cut has broken; in network namespaces: packets that a cut has answered by a
+    /// reset, those that would have opened a connection included.
     pub broken: u64,
 }
 
@@ -115,20 +118,25 @@ pub struct StressVerdict {
     pub duration_s: f64,
     /// How the replicas reached each other: `proxies` or `namespaces`.
     pub links: String,
+    /// Whether somebody counted what met a cut: proxies do, and in network namespaces nftables does
+    /// where it can be had.
+    #[serde(default)]
+    pub cuts_counted: bool,
     /// `fsync`, or `fsync(tmpfs)` where the replicas' disks are in memory.
     pub durability: String,
     /// By kind that was asked for: in the schedule, carried out, with an effect that was seen.
     pub faults: Tallies,
-    /// Kinds that nobody asked for and that this machine cannot have, with the reason.
+    /// Kinds that nobody asked for and that this machine cannot have, with the reason; and what of
+    /// the others it cannot.
     pub skipped: Vec<String>,
     /// Faults of the schedule that found no replica to hit, or whose turn came when the load was
     /// over.
     pub passed_over: Vec<String>,
     /// What links between replicas did.
     pub link_totals: LinkTotals,
-    /// Milliseconds from the end of the load, when what faults were left are ended, until all
-    /// replicas were there, followed one leader and had applied the whole log; ending these faults
-    /// and the clients' last operations are in it. None if that was not waited for, or never came.
+    /// Milliseconds from the end of the load and the last fault, whichever was later, until all
+    /// replicas were there, followed one leader and had applied the whole log (to which clients'
+    /// last operations may add meanwhile). None if that was not waited for, or never came.
     pub heal_ms: Option<f64>,
     /// Replicas that ended though nobody ended them, each with its last words; and those that
     /// did not end well when they were told to.
@@ -156,6 +164,7 @@ pub(super) struct Facts<'a> {
     pub(super) interrupted: bool,
     pub(super) state: &'a State,
     pub(super) links: LinkCounts,
+    pub(super) cuts_counted: bool,
     pub(super) board: &'a Board,
     pub(super) heal: Option<Duration>,
     pub(super) failures: &'a [String],
@@ -183,10 +192,10 @@ impl Facts<'_> {
         let violations = check.violations.iter();
         let violations = violations.map(|found| format!("{}: {}", found.rule, found.text));
         let never = never.iter().map(|kind: &FaultKind| {
-            match self.plan.job.namespaces && *kind == FaultKind::Partition {
+            match !self.cuts_counted && *kind == FaultKind::Partition {
                 true => format!(
                     "{kind} was asked for, and whether it had an effect is not verified: nobody \
-                     counts in network namespaces"
+                     counted what met a cut"
                 ),
                 false => format!("{kind} was asked for, and none of its faults had an effect"),
             }
@@ -210,6 +219,7 @@ impl Facts<'_> {
             rooms: self.plan.job.rooms,
             duration_s: self.window.length().as_secs_f64(),
             links: config::links(self.plan).to_owned(),
+            cuts_counted: self.cuts_counted,
             durability: self.durability.to_owned(),
             faults: self.state.tallies.clone(),
             skipped: self.plan.skipped.clone(),
@@ -257,18 +267,42 @@ impl StressVerdict {
     }
 }
 
-/// Checks the history in `path`.
+/// Becomes true when it is dropped.
+#[derive(Default)]
+struct Dropped(Arc<AtomicBool>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Checks the history in `path`. It ends early when this future is dropped.
 ///
 /// # Errors
 /// It cannot be read.
 pub(super) async fn check(path: &Path) -> Result<telegraft_history::Verdict, StressError> {
     let path = path.to_owned();
-    let checked = tokio::task::spawn_blocking(move || {
-        telegraft_history::check_file(&path, &CheckOptions::default())
+    let checked = blocking(move |stop| {
+        let options = CheckOptions {
+            stop: Some(stop),
+            ..CheckOptions::default()
+        };
+        telegraft_history::check_file(&path, &options)
     });
     let checked = checked.await;
     let checked = checked.map_err(|error| StressError::Failed(format!("the check: {error}")))?;
     checked.map_err(|error| StressError::Failed(error.to_string()))
+}
+
+/// Does `work` on a thread of its own, and tells it to stop when this is dropped: a thread that
+/// nobody waits for any more would hold up the end of the process.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    let dropped = Dropped::default();
+    let stop = Arc::clone(&dropped.0);
+    spawn_blocking(move || work(&stop)).await
 }
 
 /// Writes it, and a picture of each violation.
@@ -289,7 +323,31 @@ pub(super) fn write(results: &ResultDir, verdict: &StressVerdict) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+
+    /// How long a test waits for what takes a moment.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_check_that_nobody_waits_for_is_told_to_stop() {
+        let (begun, begins) = mpsc::channel();
+        let (stopped, stops) = mpsc::channel();
+        let work = blocking(move |stop| {
+            begun.send(()).expect("the test waits for it");
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            stopped.send(()).expect("the test waits for it");
+        });
+        tokio::select! {
+            biased;
+            _ = work => panic!("nobody has told it to stop"),
+            () = async { begins.recv_timeout(PATIENCE).expect("it begins") } => {}
+        }
+        stops.recv_timeout(PATIENCE).expect("it stops");
+    }
 
     #[test]
     fn what_is_worst_counts() {

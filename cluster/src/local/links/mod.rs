@@ -74,7 +74,8 @@ pub enum LinkCut {
     Silent,
 }
 
-/// What proxies have seen and done since the cluster was started, over all links.
+/// What proxies have seen and done since the cluster was started, over all links. In namespaces the
+/// kernel counts what met a cut, and nothing else is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkCounts {
     /// Frames that replicas sent.
@@ -90,9 +91,10 @@ pub struct LinkCounts {
     /// Frames that waited until a throttled line had carried the ones before them; one that a
     /// delay held back, too, is counted there as well.
     pub throttled: u64,
-    /// Frames that vanished in a cut link, those that waited in it included.
+    /// Frames that vanished in a cut link, those that waited in it included. In namespaces: packets.
     pub dropped_by_cuts: u64,
-    /// Connections that a cut has broken.
+    /// Connections that a cut has broken. In namespaces: packets that were answered by a reset,
+    /// those that would have opened a connection included.
     pub broken: u64,
 }
 

@@ -11,6 +11,8 @@
 //! refuses to, what replicas say to each other. All names carry the launcher's process id:
 //! what one that was killed has left, the next one removes.
 
+mod filter;
+mod neighbours;
 mod subnet;
 mod tools;
 
@@ -21,19 +23,17 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::layout::Addresses;
-use super::links::{LinkCut, LinkFault};
+use super::links::{LinkCounts, LinkCut, LinkFault};
 use super::ports::{DEFAULT_BASE_PORT, PEER_PORT_OFFSET};
 use super::{LocalError, process};
 use crate::raft::NodeId;
 use subnet::Subnet;
-use tools::{ip, run};
+use tools::ip;
 
 /// What our namespaces are named, before the launcher's process id.
 const PREFIX: &str = "telegraft-";
 /// Where all replicas listen for clients; in a namespace every port is free.
 const PORT: u16 = DEFAULT_BASE_PORT + 1;
-/// An address of no interface: what is sent there vanishes.
-const NOBODY: &str = "02:00:00:00:00:00";
 
 /// Networks that this process has made so far.
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -46,19 +46,32 @@ pub fn can_use_namespaces() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("network namespaces take root".to_owned());
     }
+    let made = in_probe(|probe| {
+        ip(&["-n", probe, "link", "add", "bridge", "type", "bridge"])?;
+        ip(&[
+            "-n", probe, "link", "add", "one", "type", "veth", "peer", "name", "other",
+        ])
+    });
+    made.map_err(|error| format!("network namespaces cannot be made: {error}"))
+}
+
+/// Whether this process may cut links between network namespaces by nftables, which counts what meets
+/// a cut. Otherwise they are cut in silence only, and nobody counts.
+///
+/// # Errors
+/// What is missing.
+pub fn can_count_cuts() -> Result<(), String> {
+    in_probe(filter::make)
+}
+
+/// Tries something in a namespace of its own.
+fn in_probe(work: impl FnOnce(&str) -> Result<(), String>) -> Result<(), String> {
     let number = MADE.fetch_add(1, Ordering::Relaxed);
     let probe = format!("{PREFIX}{}-{number}-probe", std::process::id());
-    let made = || {
-        ip(&["netns", "add", &probe])?;
-        ip(&["-n", &probe, "link", "add", "bridge", "type", "bridge"])?;
-        ip(&[
-            "-n", &probe, "link", "add", "one", "type", "veth", "peer", "name", "other",
-        ])
-    };
-    let made = made();
+    let done = ip(&["netns", "add", &probe]).and_then(|()| work(&probe));
     // It may not be there.
     let _ = ip(&["netns", "del", &probe]);
-    made.map_err(|error| format!("network namespaces cannot be made: {error}"))
+    done
 }
 
 /// The namespaces of a cluster; gone when this is dropped.
@@ -68,6 +81,8 @@ pub(super) struct Network {
     subnet: Subnet,
     replicas: Vec<NodeId>,
     cuts: BTreeMap<(NodeId, NodeId), LinkCut>,
+    /// Why cuts are not made by nftables, if they are not.
+    uncounted: Option<String>,
 }
 
 impl Network {
@@ -87,16 +102,19 @@ impl Network {
             let addresses = (1..).take(replicas).map(|id| addresses(&subnet, id));
             addresses.collect()
         });
-        let network = Network {
+        let mut network = Network {
             number: MADE.fetch_add(1, Ordering::Relaxed),
             subnet,
             replicas: (1..).take(replicas).collect(),
             cuts: BTreeMap::new(),
+            uncounted: None,
         };
         // What was made until an error goes when it is dropped.
         network
             .make()
             .map_err(|error| LocalError::Failed(format!("cannot make the network: {error}")))?;
+        let mut namespaces = network.replicas.iter().map(|id| network.namespace(*id));
+        network.uncounted = namespaces.try_for_each(|name| filter::make(&name)).err();
         Ok((network, addresses))
     }
 
@@ -110,7 +128,7 @@ impl Network {
     }
 
     /// Cuts a link, or mends it. What `from` sends to `to` vanishes, acknowledgements included,
-    /// so what `to` sends on its own connections gets stuck, too.
+    /// so what `to` sends on its own connections gets stuck, too; or it is answered by a reset.
     pub(super) fn set_link(
         &mut self,
         from: NodeId,
@@ -125,30 +143,81 @@ impl Network {
             let text = "links between network namespaces can only be cut";
             return Err(LocalError::Failed(text.to_owned()));
         }
-        if self.cuts.get(&(from, to)).copied() == fault.cut {
+        let before = self.cuts.get(&(from, to)).copied();
+        if before == fault.cut {
             return Ok(());
         }
-        self.change(from, to, fault.cut).map_err(|error| {
+        self.note(from, to, fault.cut);
+        self.change(from, to, before, fault.cut).map_err(|error| {
+            self.note(from, to, before);
             LocalError::Failed(format!("cannot set the link from {from} to {to}: {error}"))
         })
     }
 
-    fn change(&mut self, from: NodeId, to: NodeId, cut: Option<LinkCut>) -> Result<(), String> {
-        if let Some(before) = self.cuts.get(&(from, to)) {
-            match before {
-                LinkCut::Silent => self.let_through(from, to)?,
-                LinkCut::Reset => self.refuse(from, |id| id != to && self.refuses(from, id))?,
-            }
-            self.cuts.remove(&(from, to));
+    fn note(&mut self, from: NodeId, to: NodeId, cut: Option<LinkCut>) {
+        match cut {
+            Some(cut) => self.cuts.insert((from, to), cut),
+            None => self.cuts.remove(&(from, to)),
+        };
+    }
+
+    fn change(
+        &self,
+        from: NodeId,
+        to: NodeId,
+        before: Option<LinkCut>,
+        now: Option<LinkCut>,
+    ) -> Result<(), String> {
+        if let Some(why) = &self.uncounted {
+            let (namespace, to) = (self.namespace(from), self.subnet.replica(to));
+            return match now {
+                Some(LinkCut::Silent) => neighbours::let_vanish(&namespace, to),
+                Some(LinkCut::Reset) => Err(format!("connections are reset by nft: {why}")),
+                None => neighbours::let_through(&namespace, to),
+            };
         }
-        if let Some(cut) = cut {
-            match cut {
-                LinkCut::Silent => self.let_vanish(from, to)?,
-                LinkCut::Reset => self.refuse(from, |id| id == to || self.refuses(from, id))?,
-            }
-            self.cuts.insert((from, to), cut);
+        for cut in [before, now].into_iter().flatten() {
+            self.filter(match cut {
+                LinkCut::Silent => to,
+                LinkCut::Reset => from,
+            })?;
         }
         Ok(())
+    }
+
+    /// Makes a replica's filter what the cuts make of it.
+    fn filter(&self, id: NodeId) -> Result<(), String> {
+        let cuts = || self.cuts.iter();
+        let vanishes = cuts().filter(|((_, to), cut)| *to == id && **cut == LinkCut::Silent);
+        let refused = cuts().filter(|((from, _), cut)| *from == id && **cut == LinkCut::Reset);
+        let vanishes: Vec<_> = vanishes
+            .map(|((from, _), _)| self.subnet.replica(*from))
+            .collect();
+        let refused: Vec<_> = refused
+            .map(|((_, to), _)| self.subnet.replica(*to))
+            .collect();
+        filter::set(&self.namespace(id), &vanishes, &refused)
+    }
+
+    /// Whether somebody counts what meets a cut.
+    pub(super) fn counts_cuts(&self) -> bool {
+        self.uncounted.is_none()
+    }
+
+    /// The packets that met a cut so far; all zeros where nobody counts.
+    pub(super) fn counts(&self) -> Result<LinkCounts, LocalError> {
+        let mut counts = LinkCounts::default();
+        if !self.counts_cuts() {
+            return Ok(counts);
+        }
+        for id in &self.replicas {
+            let met = filter::read(&self.namespace(*id)).map_err(|error| {
+                LocalError::Failed(format!("cannot read what replica {id}'s cuts met: {error}"))
+            })?;
+            counts.dropped_by_cuts += met.vanished;
+            counts.broken += met.refused;
+        }
+        Ok(counts)
     }
 
     /// Mends all links.
@@ -187,58 +256,6 @@ impl Network {
             ip(&["-n", &namespace, "link", "set", "eth0", "up"])?;
         }
         Ok(())
-    }
-
-    /// From now on `from` sends what is for `to` to nobody.
-    fn let_vanish(&self, from: NodeId, to: NodeId) -> Result<(), String> {
-        let (namespace, to) = (self.namespace(from), self.subnet.replica(to).to_string());
-        ip(&[
-            "-n",
-            &namespace,
-            "neighbour",
-            "replace",
-            &to,
-            "lladdr",
-            NOBODY,
-            "dev",
-            "eth0",
-            "nud",
-            "permanent",
-        ])
-    }
-
-    /// And now it asks again who that is.
-    fn let_through(&self, from: NodeId, to: NodeId) -> Result<(), String> {
-        let (namespace, to) = (self.namespace(from), self.subnet.replica(to).to_string());
-        ip(&["-n", &namespace, "neighbour", "del", &to, "dev", "eth0"])
-    }
-
-    /// Whether `from` is told that it cannot speak to `to`.
-    fn refuses(&self, from: NodeId, to: NodeId) -> bool {
-        self.cuts.get(&(from, to)) == Some(&LinkCut::Reset)
-    }
-
-    /// From now on all that `from` sends to these is answered by a reset. Its own resets get
-    /// through: the other side of the connection learns of it, too.
-    fn refuse(&self, from: NodeId, refused: impl Fn(NodeId) -> bool) -> Result<(), String> {
-        let refused = self.replicas.iter().filter(|id| refused(**id));
-        let rules: String = refused
-            .map(|to| {
-                let to = self.subnet.replica(*to);
-                format!("ip daddr {to} tcp flags & rst == 0 reject with tcp reset\n")
-            })
-            .collect();
-        // One transaction: a table that is declared can be deleted whether it was there or not.
-        let script = format!(
-            "table ip telegraft {{ }}\ndelete table ip telegraft\ntable ip telegraft {{\n\
-             chain output {{\ntype filter hook output priority 0;\n{rules}}}\n}}\n"
-        );
-        let namespace = self.namespace(from);
-        let mut command = Command::new(tools::IP);
-        command.args(["netns", "exec", &namespace, tools::NFT, "-f", "-"]);
-        run(&mut command, &script).map_err(|error| {
-            format!("{error} (connections are reset by nft, of the package nftables)")
-        })
     }
 
     fn hub(&self) -> String {

@@ -1,6 +1,7 @@
 //! The programs that set networks up.
 
 use std::io::{ErrorKind, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
 /// Of the package iproute2.
@@ -10,21 +11,22 @@ pub(super) const NFT: &str = "nft";
 
 /// Runs `ip`.
 pub(super) fn ip(args: &[&str]) -> Result<(), String> {
-    run(Command::new(IP).args(args), "")
+    read(args).map(drop)
 }
 
 /// Runs `ip`; what it prints.
 pub(super) fn read(args: &[&str]) -> Result<String, String> {
-    let mut command = Command::new(IP);
-    let output = output(command.args(args), "")?;
+    run(Command::new(IP).args(args), "")
+}
+
+/// Runs a command with `input` on its standard input; what it prints.
+pub(super) fn run(command: &mut Command, input: &str) -> Result<String, String> {
+    let output = output(command, input)?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs a command with `input` on its standard input.
-pub(super) fn run(command: &mut Command, input: &str) -> Result<(), String> {
-    output(command, input).map(drop)
-}
-
+/// In a process group of its own: a Ctrl-C in the terminal is the launcher's to hear, and ends
+/// nothing that sets up or takes away.
 fn output(command: &mut Command, input: &str) -> Result<Output, String> {
     let text = std::iter::once(command.get_program())
         .chain(command.get_args())
@@ -35,6 +37,7 @@ fn output(command: &mut Command, input: &str) -> Result<Output, String> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn();
     let finished = started.and_then(|mut child| {
         // What it is told fits a pipe; one that does not read says why on its standard error.

@@ -56,7 +56,7 @@ impl Nemesis<'_> {
             until: Instant::now() + fault.lasts,
             hit,
             links,
-            before: self.cluster.link_counts(),
+            before: told("count", self.cluster.link_counts())?,
             logs,
             happened: false,
         };
@@ -124,7 +124,7 @@ impl Nemesis<'_> {
             return Ok(());
         };
         let kind = going.action.kind();
-        if going.happened || self.had_effect(&going) {
+        if going.happened || self.had_effect(&going)? {
             self.state.tallies.entry(kind).or_default().happened += 1;
         }
         let end = kind.end_name();
@@ -166,7 +166,7 @@ impl Nemesis<'_> {
         while let Some(going) = self.state.going.get(&nth) {
             let tally = self.state.tallies.get(&going.action.kind());
             let first = tally.is_none_or(|tally| tally.happened == 0);
-            if !first || going.happened || self.had_effect(going) || Instant::now() >= until {
+            if !first || going.happened || self.had_effect(going)? || Instant::now() >= until {
                 break;
             }
             if !self.reached(Instant::now() + LOOK).await? {
@@ -177,12 +177,15 @@ impl Nemesis<'_> {
     }
 
     /// What the links and the replicas themselves have counted and said since it began.
-    fn had_effect(&self, going: &Going) -> bool {
-        let (now, before) = (self.cluster.link_counts(), going.before);
-        match going.action.kind() {
+    ///
+    /// # Errors
+    /// The links do not tell.
+    fn had_effect(&self, going: &Going) -> Result<bool, String> {
+        let (now, before) = (told("count", self.cluster.link_counts())?, going.before);
+        Ok(match going.action.kind() {
             FaultKind::Kill | FaultKind::Pause | FaultKind::Restart => going.happened,
             FaultKind::Partition => {
-                // In namespaces nobody counts: that the rules were set is no effect that was seen.
+                // Only links of this fault are cut: there is one partition at a time.
                 now.dropped_by_cuts > before.dropped_by_cuts || now.broken > before.broken
             }
             FaultKind::Delay => now.delayed > before.delayed,
@@ -195,7 +198,7 @@ impl Nemesis<'_> {
                 let from = usize::try_from(*from).map_or(log.len(), |from| from.min(log.len()));
                 String::from_utf8_lossy(&log[from..]).contains(DISK_FULL)
             }),
-        }
+        })
     }
 
     /// Makes every link what the faults that go on make of it.
