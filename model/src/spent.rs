@@ -7,8 +7,11 @@
 
 use telegraft_cluster::raft::{AppendResult, Body, Role};
 
-use crate::replica::{Input, Letter, Outcome, View, place};
-use crate::world::{Explorer, World};
+use crate::explorer::Explorer;
+use crate::letter::Letter;
+use crate::replica::{Input, Outcome};
+use crate::view::{View, place};
+use crate::world::World;
 
 /// Whether a letter is spent.
 pub(crate) fn is_spent(explorer: &Explorer, world: &World, letter: u32) -> bool {
