@@ -28,7 +28,8 @@ const MEBIBYTE: u64 = 1 << 20;
 /// no rule is broken, 1 when one is or the search proves less than it should, 2 on a wrong command
 /// line, 105 when a signal ended it.
 #[derive(Debug, Parser)]
-#[command(version)]
+// The last one counts: a script's own may be overridden.
+#[command(version, args_override_self = true)]
 struct Arguments {
     /// Replicas.
     #[arg(long, default_value_t = 3)]
