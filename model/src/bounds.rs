@@ -163,6 +163,24 @@ pub(crate) struct Used {
     pub(crate) transfers: u8,
 }
 
+impl Used {
+    /// All of it in a number.
+    pub(crate) fn print(&self) -> u64 {
+        let Used {
+            commands,
+            crashes,
+            heartbeats,
+            duplicates,
+            losses,
+            reads,
+            transfers,
+        } = *self;
+        u64::from_le_bytes([
+            commands, crashes, heartbeats, duplicates, losses, reads, transfers, 0,
+        ])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

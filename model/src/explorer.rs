@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use telegraft_cluster::known_bugs::KnownBug;
 
 use crate::bounds::Bounds;
+use crate::input::Input;
 use crate::letter::Letter;
 use crate::names::Namings;
-use crate::replica::{Input, Outcome, Replica};
+use crate::replica::{Outcome, Replica};
 use crate::sights::Sight;
 use crate::table::Table;
 use crate::view::View;
@@ -28,6 +29,9 @@ pub struct Explorer {
     pub(crate) stopped: AtomicBool,
     /// States with more than [`MAX_WRITES`](crate::bounds::MAX_WRITES) open writes were left out.
     pub(crate) cut: AtomicBool,
+    /// No letter counts as spent: the search that the one without them is held against.
+    #[cfg(test)]
+    pub(crate) keeps_spent: bool,
     /// A bit for each [`Sight`].
     sights: AtomicU32,
 }
@@ -55,6 +59,8 @@ impl Explorer {
             outcomes: Table::default(),
             stopped: AtomicBool::new(false),
             cut: AtomicBool::new(false),
+            #[cfg(test)]
+            keeps_spent: false,
             sights: AtomicU32::new(0),
         })
     }

@@ -43,6 +43,7 @@ mod bounds;
 mod disk;
 mod explorer;
 mod history;
+mod input;
 mod letter;
 mod memory;
 mod names;
@@ -51,6 +52,8 @@ mod rules;
 mod search;
 mod show;
 mod sights;
+#[cfg(test)]
+mod soundness;
 mod spent;
 mod table;
 mod verdict;
@@ -59,8 +62,8 @@ mod world;
 
 pub use bounds::{Bounds, MAX_COMMANDS, MAX_NODES, MAX_READS, MAX_TERMS};
 pub use explorer::Explorer;
+pub use input::Input;
 pub use memory::default_memory_limit;
-pub use replica::Input;
 pub use rules::Rule;
 pub use search::{End, Limits, Order, Progress, Report, search};
 pub use sights::Sight;

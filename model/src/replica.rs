@@ -16,8 +16,9 @@ use telegraft_cluster::time::Time;
 
 use crate::bounds::Bounds;
 use crate::disk::Disk;
+use crate::input::{CodeHasher, Input};
 use crate::letter::{Letter, forget_round, is_explored};
-use crate::names::{Namings, Prints, identity, mix};
+use crate::names::{Namings, Prints, identity};
 use crate::rules::Rule;
 use crate::sights::Sight;
 use crate::verdict;
@@ -34,58 +35,6 @@ const LONG: Duration = Duration::from_secs(10 * 3600);
 const ROOM_BYTES: usize = 1 << 20;
 /// More than an exploration can bring.
 const ROOM: usize = 64;
-
-/// What happens to a replica.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A message arrives: the letter of this number.
-    Deliver(u32),
-    /// The oldest write that was not durable is.
-    Complete,
-    /// It has heard from no leader for long, and campaigns.
-    LosePatience,
-    /// As a leader, it has been answered by no majority for long.
-    BeDeserted,
-    /// As a leader, a heartbeat is due.
-    Beat,
-    /// A client proposes a command.
-    Propose(u8),
-    /// It loses power and starts again.
-    Crash {
-        /// So many of the writes that were not yet known to be durable were so.
-        survive: u8,
-        /// The how manieth crash of all.
-        crash: u8,
-    },
-    /// It learns of a later term, by a refusal.
-    Learn(u8),
-    /// A client asks for a linearizable read, by this number.
-    Read(u8),
-    /// It is to hand its leadership over.
-    HandOver(u8),
-    /// It is told that a message to this peer was lost.
-    LoseTo(u8),
-}
-
-impl Input {
-    /// A number for each.
-    pub(crate) fn code(self) -> u32 {
-        let (kind, number) = match self {
-            Input::Deliver(letter) => (0, letter),
-            Input::Complete => (1, 0),
-            Input::LosePatience => (2, 0),
-            Input::BeDeserted => (3, 0),
-            Input::Beat => (4, 0),
-            Input::Propose(command) => (5, command.into()),
-            Input::Crash { survive, crash } => (6, u32::from(survive) << 8 | u32::from(crash)),
-            Input::Read(read) => (7, read.into()),
-            Input::HandOver(to) => (8, to.into()),
-            Input::LoseTo(peer) => (9, peer.into()),
-            Input::Learn(term) => (10, term.into()),
-        };
-        number << 4 | kind
-    }
-}
 
 /// What came of an input.
 #[derive(Debug)]
@@ -111,26 +60,6 @@ pub(crate) struct Step {
     pub(crate) sent: Vec<Envelope>,
     pub(crate) answered: Vec<(u8, Option<u8>)>,
     pub(crate) sights: Vec<Sight>,
-}
-
-/// Hashes input codes for the map of outcomes.
-#[derive(Default)]
-pub(crate) struct CodeHasher(u64);
-
-impl Hasher for CodeHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, code: u32) {
-        self.0 = mix(self.0 ^ u64::from(code));
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 /// A replica at one moment.
@@ -179,14 +108,33 @@ impl Replica {
         hasher: &mut dyn Hasher,
         name: &dyn Fn(NodeId) -> NodeId,
     ) {
+        self.fingerprint_with(bounds, hasher, name, &|message| {
+            is_explored(message, bounds)
+        });
+    }
+
+    /// With those of the messages that are held back that matter.
+    fn fingerprint_with(
+        &self,
+        bounds: &Bounds,
+        hasher: &mut dyn Hasher,
+        name: &dyn Fn(NodeId) -> NodeId,
+        matters: &dyn Fn(&Message) -> bool,
+    ) {
         let mut out = Fingerprint {
             hasher,
             name,
             reads: bounds.reads > 0,
-            matters: &|message| is_explored(message, bounds),
+            matters,
         };
         self.core.fingerprint(self.clock, &mut out);
         self.disk.fingerprint(&mut out);
+    }
+
+    /// Its prints, had it lost all messages that are held back.
+    #[cfg(test)]
+    pub(crate) fn prints_without_held(&self, bounds: &Bounds, namings: &Namings) -> Prints {
+        namings.prints(|hasher, name| self.fingerprint_with(bounds, hasher, name, &|_| false))
     }
 
     /// What tells it from all other replicas and moments.

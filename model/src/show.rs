@@ -3,8 +3,8 @@
 use telegraft_cluster::raft::{AppendResult, Body, Entry, Message, Payload, Role};
 
 use crate::explorer::Explorer;
+use crate::input::Input;
 use crate::letter::Letter;
-use crate::replica::Input;
 use crate::rules::Rule;
 use crate::view::Brief;
 use crate::world::{Action, World};

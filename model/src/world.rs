@@ -11,8 +11,9 @@ use telegraft_cluster::raft::{AppendResult, Body, NodeId, Role};
 use crate::bounds::{MAX_NODES, MAX_WRITES, Used};
 use crate::explorer::Explorer;
 use crate::history::{Broken, History};
+use crate::input::Input;
 use crate::names::{MAX_NAMINGS, Prints, mix};
-use crate::replica::{Input, Outcome, Replica};
+use crate::replica::{Outcome, Replica};
 use crate::rules::Rule;
 use crate::sights::Sight;
 use crate::spent;
@@ -29,12 +30,12 @@ pub struct World {
     /// The numbers of the letters that may arrive, in order.
     pub(crate) network: Arc<[u32]>,
     /// The sums of their prints.
-    network_prints: Prints,
+    pub(crate) network_prints: Prints,
     history: History,
     pub(crate) used: Used,
     pub(crate) broken: Option<Rule>,
     /// The same for worlds that differ only in who is who.
-    print: u64,
+    pub(crate) print: u64,
 }
 
 impl PartialEq for World {
@@ -261,15 +262,28 @@ impl Explorer {
         grew
     }
 
-    /// Sets the print: the least over all ways to name the replicas.
+    /// Sets the print.
     fn seal(&self, world: &mut World) {
+        let replicas = world
+            .replicas
+            .map(|replica| &self.replicas.get(replica).prints);
+        world.print = self.print(world, replicas, &world.network_prints);
+    }
+
+    /// A world's print with these replicas, and these letters on their way: the least over all ways
+    /// to name the replicas.
+    pub(crate) fn print(
+        &self,
+        world: &World,
+        replicas: [&Prints; MAX_NODES],
+        network: &Prints,
+    ) -> u64 {
         let nodes = self.bounds.nodes;
-        let replicas = world.replicas.map(|replica| self.replicas.get(replica));
         let least = (0..self.namings.len())
             .map(|naming| {
-                let mut sum = mix(world.network_prints[naming]);
+                let mut sum = mix(network[naming]);
                 for replica in &replicas[..nodes] {
-                    sum = sum.wrapping_add(replica.prints[naming]);
+                    sum = sum.wrapping_add(replica[naming]);
                 }
                 for (term, leader) in world.history.leaders() {
                     let name = self.namings.name(naming, leader);
@@ -278,20 +292,8 @@ impl Explorer {
                 mix(sum)
             })
             .min();
-        let Used {
-            commands,
-            crashes,
-            heartbeats,
-            duplicates,
-            losses,
-            reads,
-            transfers,
-        } = world.used;
-        let used = u64::from_le_bytes([
-            commands, crashes, heartbeats, duplicates, losses, reads, transfers, 0,
-        ]);
         let least = least.expect("there is a naming");
-        world.print = mix(least ^ mix(world.history.print() ^ mix(used)));
+        mix(least ^ mix(world.history.print() ^ mix(world.used.print())))
     }
 }
 
