@@ -4,6 +4,10 @@
 //! what it could still do. So a letter goes when two things hold: the real core, asked, does
 //! nothing with it now; and for its kind there is a reason, below, why that stays so. Where the
 //! core does not do as the reason says, the letter stays, and the search finds what comes of it.
+//!
+//! One thing a spent letter could still do: its answer could drive out another that is held back
+//! until a term is durable. That one is lost then, as it may be on its way too. Otherwise the replicas
+//! come to the same with all letters kept: `soundness` searches small spaces both ways.
 
 use telegraft_cluster::raft::{AppendResult, Body, Role};
 
