@@ -1,5 +1,7 @@
 //! How much may happen: what keeps the space of states finite.
 
+use std::fmt;
+
 /// The most replicas.
 pub const MAX_NODES: usize = 3;
 /// The most terms.
@@ -95,6 +97,60 @@ impl Bounds {
     }
 }
 
+impl fmt::Display for Bounds {
+    /// In words, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Bounds {
+            nodes,
+            terms,
+            commands,
+            crashes,
+            heartbeats,
+            duplicates,
+            losses,
+            reads,
+            transfers,
+            every_message,
+            single_entries,
+        } = self;
+        write!(f, "{}", count(*nodes, "replica"))?;
+        write!(f, ", {}", count(*terms, "term"))?;
+        let counts = [
+            (commands, "command"),
+            (crashes, "crash"),
+            (heartbeats, "heartbeat"),
+            (reads, "read"),
+            (transfers, "hand-over"),
+            (losses, "told loss"),
+        ];
+        for (number, what) in counts.into_iter().filter(|(number, _)| **number > 0) {
+            write!(f, ", {}", count(*number, what))?;
+        }
+        match duplicates {
+            Some(0) => f.write_str(", no duplicates")?,
+            Some(most) => write!(f, ", {}", count(*most, "duplicate"))?,
+            None => {}
+        }
+        if *every_message {
+            f.write_str(", every message")?;
+        }
+        if *single_entries {
+            f.write_str(", entries one by one")?;
+        }
+        Ok(())
+    }
+}
+
+fn count(number: impl fmt::Display, what: &str) -> String {
+    let number = number.to_string();
+    let plural = match what {
+        _ if number == "1" => "",
+        "crash" | "told loss" => "es",
+        _ => "s",
+    };
+    format!("{number} {what}{plural}")
+}
+
 /// What of the bounds has been used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Used {
@@ -105,4 +161,51 @@ pub(crate) struct Used {
     pub(crate) losses: u8,
     pub(crate) reads: u8,
     pub(crate) transfers: u8,
+}
+
+impl Used {
+    /// All of it in a number.
+    pub(crate) fn print(&self) -> u64 {
+        let Used {
+            commands,
+            crashes,
+            heartbeats,
+            duplicates,
+            losses,
+            reads,
+            transfers,
+        } = *self;
+        u64::from_le_bytes([
+            commands, crashes, heartbeats, duplicates, losses, reads, transfers, 0,
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_said_in_words() {
+        let all = Bounds {
+            commands: 2,
+            crashes: 2,
+            heartbeats: 1,
+            duplicates: Some(0),
+            losses: 2,
+            reads: 1,
+            every_message: true,
+            ..Bounds::new(3, 1)
+        };
+        assert_eq!(
+            all.to_string(),
+            "3 replicas, 1 term, 2 commands, 2 crashes, 1 heartbeat, 1 read, 2 told losses, \
+             no duplicates, every message"
+        );
+        let few = Bounds {
+            single_entries: true,
+            ..Bounds::new(2, 2)
+        };
+        assert_eq!(few.to_string(), "2 replicas, 2 terms, entries one by one");
+    }
 }

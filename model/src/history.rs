@@ -2,8 +2,9 @@
 
 use crate::bounds::{MAX_COMMANDS, MAX_READS, MAX_TERMS};
 use crate::names::mix;
-use crate::replica::{Brief, View};
-use crate::rules::{Rule, Sight};
+use crate::rules::Rule;
+use crate::sights::Sight;
+use crate::view::{Brief, View};
 
 /// One no-op a term, and the commands.
 const MAX_ENTRIES: usize = MAX_TERMS + MAX_COMMANDS;

@@ -41,19 +41,30 @@
 
 mod bounds;
 mod disk;
+mod explorer;
 mod history;
+mod input;
+mod letter;
+mod memory;
 mod names;
 mod replica;
 mod rules;
 mod search;
 mod show;
+mod sights;
+#[cfg(test)]
+mod soundness;
 mod spent;
 mod table;
 mod verdict;
+mod view;
 mod world;
 
 pub use bounds::{Bounds, MAX_COMMANDS, MAX_NODES, MAX_READS, MAX_TERMS};
-pub use replica::Input;
-pub use rules::{Rule, Sight};
-pub use search::{Limits, Order, Progress, Report, search};
-pub use world::{Action, Explorer, World};
+pub use explorer::Explorer;
+pub use input::Input;
+pub use memory::default_memory_limit;
+pub use rules::Rule;
+pub use search::{End, Limits, Order, Progress, Report, search};
+pub use sights::Sight;
+pub use world::{Action, World};

@@ -1,18 +1,35 @@
 //! `telegraft-model`: explores every state that a few replicas of the Raft core can come into.
 
+use std::fs::File;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use telegraft_model::{Bounds, Explorer, Limits, Order, Report, Rule, Sight, search};
+use telegraft_model::{
+    Bounds, End, Explorer, Limits, Order, Report, Rule, Sight, default_memory_limit, search,
+};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(5);
+/// The exit code of a search that a signal ended, the same as that of `telegraft`.
+const INTERRUPTED: u8 = 105;
+const MEBIBYTE: u64 = 1 << 20;
 
 /// Explores every state that a few replicas of the real Raft core can come into, and checks that
-/// none is unsafe. Exits with 0 when no rule is broken, 1 when one is, 2 on a wrong command line.
+/// none is unsafe. SIGINT and SIGTERM end it early, and it says how far it went. Exits with 0 when
+/// no rule is broken, 1 when one is or the search proves less than it should, 2 on a wrong command
+/// line, 105 when a signal ended it.
 #[derive(Debug, Parser)]
-#[command(version)]
+// The last one counts: a script's own may be overridden.
+#[command(version, args_override_self = true)]
 struct Arguments {
     /// Replicas.
     #[arg(long, default_value_t = 3)]
@@ -54,6 +71,13 @@ struct Arguments {
     /// Give up after this many seconds.
     #[arg(long, value_name = "SECONDS")]
     max_seconds: Option<u64>,
+    /// Give up at this many MiB of memory; it may be half as much again by then [default: 60 % of
+    /// what is free].
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    max_memory: Option<u64>,
+    /// Append a row to this Markdown table of searches.
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
     /// Threads that search [default: one for each CPU].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -111,7 +135,15 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get());
+    let interrupted = match watch_signals() {
+        Ok(interrupted) => interrupted,
+        Err(error) => {
+            eprintln!("telegraft-model: cannot take signals: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    let cpus = thread::available_parallelism().map_or(1, |cpus| cpus.get());
+    let max_memory = arguments.max_memory.map(|mebibytes| mebibytes * MEBIBYTE);
     let limits = Limits {
         order: match arguments.first {
             First::Depth => Order::DepthFirst,
@@ -120,48 +152,120 @@ fn main() -> ExitCode {
         threads: arguments.threads.unwrap_or(cpus).max(1),
         max_states: arguments.max_states,
         max_time: arguments.max_seconds.map(Duration::from_secs),
+        max_memory: max_memory.or_else(default_memory_limit),
     };
-    println!("{bounds:?}");
+    println!("{bounds}");
     let mut told = Instant::now();
     let report = search(explorer, &limits, |progress| {
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
             eprintln!(
-                "{:>6.0} s: {} unique states, {} in all, depth {}, {} replica states, {} messages",
+                "{:>6.0} s: {} unique states, {} in all, depth {}, {} replica states, {} messages, \
+                 {} MiB",
                 progress.elapsed.as_secs_f64(),
                 progress.unique,
                 progress.total,
                 progress.depth,
                 progress.replicas,
-                progress.messages
+                progress.messages,
+                in_mebibytes(progress.peak_memory),
             );
         }
+        if interrupted.load(Ordering::Relaxed) {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     });
-    print(&report);
-    if report.broken.is_some() {
-        ExitCode::from(1)
-    } else {
-        ExitCode::SUCCESS
+    print(&report, &limits);
+    if let Some(path) = &arguments.table
+        && let Err(error) = append_row(path, &bounds, &report)
+    {
+        eprintln!("telegraft-model: {}: {error}", path.display());
+        return ExitCode::from(1);
+    }
+    match report.end {
+        End::Broken => ExitCode::from(1),
+        End::Exhausted if !report.missed.is_empty() => ExitCode::from(1),
+        End::Interrupted => ExitCode::from(INTERRUPTED),
+        _ => ExitCode::SUCCESS,
     }
 }
 
-fn print(report: &Report) {
+/// Is true from the first SIGINT or SIGTERM on. Who asks twice does not want to wait: the second
+/// ends the process.
+fn watch_signals() -> io::Result<Arc<AtomicBool>> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        let interrupt = signal(SignalKind::interrupt())?;
+        (interrupt, signal(SignalKind::terminate())?)
+    };
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&interrupted);
+    thread::Builder::new().spawn(move || {
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if seen.swap(true, Ordering::Relaxed) {
+                    std::process::exit(INTERRUPTED.into());
+                }
+            }
+        });
+    })?;
+    Ok(interrupted)
+}
+
+fn in_mebibytes(bytes: Option<u64>) -> String {
+    bytes.map_or_else(
+        || "?".to_owned(),
+        |bytes| bytes.div_ceil(MEBIBYTE).to_string(),
+    )
+}
+
+/// Appends what was found to a table, which begins with this row when the file is new.
+fn append_row(path: &Path, bounds: &Bounds, report: &Report) -> io::Result<()> {
+    let mut file = File::options().append(true).create(true).open(path)?;
+    let mut text = String::new();
+    if file.metadata()?.len() == 0 {
+        text.push_str(
+            "| within | unique states | states in all | depth | result | seconds | peak MiB |\n\
+             |---|---:|---:|---:|---|---:|---:|\n",
+        );
+    }
     let progress = &report.progress;
-    println!(
-        "{} unique states, {} in all, depth {}, {:.1} s; {} replica states, {} messages",
+    let result = match &report.broken {
+        Some((rule, _)) => format!("broken: {rule}"),
+        None => report.end.to_string(),
+    };
+    text.push_str(&format!(
+        "| {bounds} | {} | {} | {} | {result} | {:.1} | {} |\n",
         progress.unique,
         progress.total,
         progress.depth,
         progress.elapsed.as_secs_f64(),
+        in_mebibytes(progress.peak_memory),
+    ));
+    file.write_all(text.as_bytes())
+}
+
+fn print(report: &Report, limits: &Limits) {
+    let progress = &report.progress;
+    println!(
+        "{} unique states, {} in all, depth {}, {:.1} s, {} threads, at most {} MiB; {} replica \
+         states, {} messages",
+        progress.unique,
+        progress.total,
+        progress.depth,
+        progress.elapsed.as_secs_f64(),
+        limits.threads,
+        in_mebibytes(progress.peak_memory),
         progress.replicas,
         progress.messages
     );
-    let sights: Vec<&str> = report
-        .sights
-        .iter()
-        .map(|sight| Sight::name(*sight))
-        .collect();
-    println!("came by: {}", sights.join("; "));
+    println!("came by: {}", names(&report.sights));
     if let Some((rule, way)) = &report.broken {
         println!("BROKEN: {rule}, by this way:");
         for line in way {
@@ -171,9 +275,29 @@ fn print(report: &Report) {
     }
     let rules: Vec<&str> = Rule::ALL.iter().map(|rule| rule.name()).collect();
     println!("held in all of them: {}", rules.join("; "));
-    if report.exhausted {
-        println!("EXHAUSTED: every state within the bounds was visited");
-    } else {
-        println!("NOT exhausted: given up at the limit of states or time");
+    if report.end == End::Memory {
+        println!(
+            "the limit of memory: {} MiB",
+            in_mebibytes(limits.max_memory)
+        );
     }
+    if report.end == End::Exhausted {
+        println!("EXHAUSTED: every state within the bounds was visited");
+        if !report.missed.is_empty() {
+            println!(
+                "MISSED, though it should be within the bounds: {}",
+                names(&report.missed)
+            );
+        }
+    } else {
+        println!("{}", report.end);
+        if !report.missed.is_empty() {
+            println!("not come by so far: {}", names(&report.missed));
+        }
+    }
+}
+
+fn names(sights: &[Sight]) -> String {
+    let names: Vec<&str> = sights.iter().map(|sight| sight.name()).collect();
+    names.join("; ")
 }

@@ -9,16 +9,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use telegraft_cluster::raft::{
-    AppendResult, Body, Completion, Config, Configuration, Entry, Envelope, Fingerprint, LogIndex,
-    Message, NodeId, Payload, Raft, ReadContext, ReadMode, Restored, Role, Status,
+    Body, Completion, Config, Configuration, Envelope, Fingerprint, Message, NodeId, Raft,
+    ReadContext, ReadMode, Restored, Role, Status,
 };
 use telegraft_cluster::time::Time;
 
-use crate::bounds::{Bounds, MAX_NODES};
+use crate::bounds::Bounds;
 use crate::disk::Disk;
-use crate::names::{Namings, Prints, identity, mix};
-use crate::rules::{Rule, Sight};
+use crate::input::{CodeHasher, Input};
+use crate::letter::{Letter, forget_round, is_explored};
+use crate::names::{Namings, Prints, identity};
+use crate::rules::Rule;
+use crate::sights::Sight;
 use crate::verdict;
+use crate::view::{View, small};
 
 /// So much longer than a heartbeat interval that no number of heartbeats comes near it.
 const ELECTION_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -31,136 +35,6 @@ const LONG: Duration = Duration::from_secs(10 * 3600);
 const ROOM_BYTES: usize = 1 << 20;
 /// More than an exploration can bring.
 const ROOM: usize = 64;
-
-/// What happens to a replica.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A message arrives: the letter of this number.
-    Deliver(u32),
-    /// The oldest write that was not durable is.
-    Complete,
-    /// It has heard from no leader for long, and campaigns.
-    LosePatience,
-    /// As a leader, it has been answered by no majority for long.
-    BeDeserted,
-    /// As a leader, a heartbeat is due.
-    Beat,
-    /// A client proposes a command.
-    Propose(u8),
-    /// It loses power and starts again.
-    Crash {
-        /// So many of the writes that were not yet known to be durable were so.
-        survive: u8,
-        /// The how manieth crash of all.
-        crash: u8,
-    },
-    /// It learns of a later term, by a refusal.
-    Learn(u8),
-    /// A client asks for a linearizable read, by this number.
-    Read(u8),
-    /// It is to hand its leadership over.
-    HandOver(u8),
-    /// It is told that a message to this peer was lost.
-    LoseTo(u8),
-}
-
-impl Input {
-    /// A number for each.
-    pub(crate) fn code(self) -> u32 {
-        let (kind, number) = match self {
-            Input::Deliver(letter) => (0, letter),
-            Input::Complete => (1, 0),
-            Input::LosePatience => (2, 0),
-            Input::BeDeserted => (3, 0),
-            Input::Beat => (4, 0),
-            Input::Propose(command) => (5, command.into()),
-            Input::Crash { survive, crash } => (6, u32::from(survive) << 8 | u32::from(crash)),
-            Input::Read(read) => (7, read.into()),
-            Input::HandOver(to) => (8, to.into()),
-            Input::LoseTo(peer) => (9, peer.into()),
-            Input::Learn(term) => (10, term.into()),
-        };
-        number << 4 | kind
-    }
-}
-
-/// An entry, in short: its term, and 0 for a no-op or 1 + the command's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Brief {
-    pub(crate) term: u8,
-    pub(crate) command: u8,
-}
-
-impl Brief {
-    pub(crate) fn new(entry: &Entry) -> Self {
-        Brief {
-            term: small(entry.term),
-            command: match &entry.payload {
-                Payload::Command(command) => 1 + command[0],
-                Payload::Noop | Payload::Configuration(_) => 0,
-            },
-        }
-    }
-}
-
-/// What the rules look at.
-#[derive(Clone, Debug)]
-pub(crate) struct View {
-    pub(crate) role: Role,
-    pub(crate) term: u8,
-    pub(crate) durable_term: u8,
-    /// Its vote in its term, and its durable one in its durable term; 0 for none.
-    pub(crate) vote: u8,
-    pub(crate) durable_vote: u8,
-    /// As a follower: its leader, matched and acknowledged.
-    pub(crate) followed: Option<(NodeId, LogIndex, LogIndex)>,
-    /// As a leader: up to where each replica's log is known to be its own.
-    pub(crate) matches: [LogIndex; MAX_NODES],
-    pub(crate) durable_index: LogIndex,
-    pub(crate) commit: usize,
-    pub(crate) log: Box<[Brief]>,
-    /// The durable log.
-    pub(crate) disk: Box<[Brief]>,
-    /// Writes that are not durable.
-    pub(crate) writes: u8,
-}
-
-impl View {
-    fn new(core: &Raft, disk: &Disk) -> Self {
-        let status = core.status();
-        let mut matches = [0; MAX_NODES];
-        for peer in &status.peers {
-            matches[place(peer.id)] = peer.match_index;
-        }
-        View {
-            vote: small(core.hard_state().vote.unwrap_or(0)),
-            followed: core.followed(),
-            matches,
-            durable_index: status.durable_index,
-            role: status.role,
-            term: small(status.term),
-            durable_term: small(disk.hard_state.term),
-            durable_vote: small(disk.hard_state.vote.unwrap_or(0)),
-            commit: usize::try_from(status.commit_index).expect("logs are short"),
-            log: core.entries().map(Brief::new).collect(),
-            disk: disk.entries.iter().map(Brief::new).collect(),
-            writes: u8::try_from(disk.writes.len()).expect("writes are few"),
-        }
-    }
-
-    pub(crate) fn leads(&self) -> bool {
-        self.role == Role::Leader
-    }
-}
-
-/// Where a replica stands among all.
-pub(crate) fn place(id: NodeId) -> usize {
-    usize::try_from(id - 1).expect("ids are small")
-}
-
-fn small(number: u64) -> u8 {
-    u8::try_from(number).expect("bounds are small")
-}
 
 /// What came of an input.
 #[derive(Debug)]
@@ -186,35 +60,6 @@ pub(crate) struct Step {
     pub(crate) sent: Vec<Envelope>,
     pub(crate) answered: Vec<(u8, Option<u8>)>,
     pub(crate) sights: Vec<Sight>,
-}
-
-/// A message that was sent.
-#[derive(Debug)]
-pub(crate) struct Letter {
-    pub(crate) from: NodeId,
-    pub(crate) to: NodeId,
-    pub(crate) message: Message,
-    pub(crate) prints: Prints,
-}
-
-/// Hashes input codes for the map of outcomes.
-#[derive(Default)]
-pub(crate) struct CodeHasher(u64);
-
-impl Hasher for CodeHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, code: u32) {
-        self.0 = mix(self.0 ^ u64::from(code));
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 /// A replica at one moment.
@@ -263,14 +108,33 @@ impl Replica {
         hasher: &mut dyn Hasher,
         name: &dyn Fn(NodeId) -> NodeId,
     ) {
+        self.fingerprint_with(bounds, hasher, name, &|message| {
+            is_explored(message, bounds)
+        });
+    }
+
+    /// With those of the messages that are held back that matter.
+    fn fingerprint_with(
+        &self,
+        bounds: &Bounds,
+        hasher: &mut dyn Hasher,
+        name: &dyn Fn(NodeId) -> NodeId,
+        matters: &dyn Fn(&Message) -> bool,
+    ) {
         let mut out = Fingerprint {
             hasher,
             name,
             reads: bounds.reads > 0,
-            matters: &|message| is_explored(message, bounds),
+            matters,
         };
         self.core.fingerprint(self.clock, &mut out);
         self.disk.fingerprint(&mut out);
+    }
+
+    /// Its prints, had it lost all messages that are held back.
+    #[cfg(test)]
+    pub(crate) fn prints_without_held(&self, bounds: &Bounds, namings: &Namings) -> Prints {
+        namings.prints(|hasher, name| self.fingerprint_with(bounds, hasher, name, &|_| false))
     }
 
     /// What tells it from all other replicas and moments.
@@ -368,6 +232,9 @@ impl Replica {
                 let _ = core.propose(clock, Bytes::copy_from_slice(&[command]));
             }
             Input::Crash { survive, crash } => {
+                if survive > 0 {
+                    sights.push(Sight::WritesSurvived);
+                }
                 for _ in 0..survive {
                     if disk.complete().is_some_and(|done| !done.vote_kept) {
                         let text = format!("durable is now {:?}", disk.hard_state);
@@ -424,30 +291,6 @@ impl Replica {
     }
 }
 
-impl Letter {
-    /// What tells it from other letters.
-    pub(crate) fn hashes(
-        from: NodeId,
-        to: NodeId,
-        message: &Message,
-        bounds: &Bounds,
-        namings: &Namings,
-    ) -> (u128, Prints) {
-        let content = |hasher: &mut dyn Hasher, name: &dyn Fn(NodeId) -> NodeId| {
-            hasher.write_u64(name(from));
-            hasher.write_u64(name(to));
-            let mut out = Fingerprint {
-                hasher,
-                name,
-                reads: bounds.reads > 0,
-                matters: &|_| true,
-            };
-            out.message(message);
-        };
-        (identity(content), namings.prints(content))
-    }
-}
-
 /// Everybody asked would vote for it.
 fn grant_pre_votes(core: &mut Raft, now: Time, bounds: &Bounds) {
     let Status { id, term, .. } = core.status();
@@ -461,28 +304,6 @@ fn grant_pre_votes(core: &mut Raft, now: Time, bounds: &Bounds) {
         };
         let term = term + 1;
         core.step(now, from, Message { term, body });
-    }
-}
-
-fn forget_round(message: &mut Message) {
-    if let Body::AppendEntries { round, .. } | Body::AppendReply { round, .. } = &mut message.body {
-        *round = 0;
-    }
-}
-
-/// Whether a message is one for itself: not where [`Input::Learn`] and granted pre-votes stand
-/// for it.
-fn is_explored(message: &Message, bounds: &Bounds) -> bool {
-    match &message.body {
-        _ if bounds.every_message => true,
-        Body::RequestVote { pre_vote, .. } => !pre_vote,
-        Body::Vote { pre_vote, granted } => *granted && !pre_vote,
-        // To a message of an earlier term.
-        Body::AppendReply {
-            result: AppendResult::Conflict { prev_index: 0, .. },
-            ..
-        } => bounds.reads > 0,
-        _ => true,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Runs a search to its end, or to a bound.
 
+use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -7,9 +9,13 @@ use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use crate::rules::{Rule, Sight};
+use crate::bounds::MAX_WRITES;
+use crate::explorer::Explorer;
+use crate::memory;
+use crate::rules::Rule;
 use crate::show;
-use crate::world::{Explorer, SAFETY};
+use crate::sights::Sight;
+use crate::world::SAFETY;
 
 /// How often the search is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -34,6 +40,47 @@ pub struct Limits {
     pub max_states: Option<usize>,
     /// Time after which it gives up.
     pub max_time: Option<Duration>,
+    /// Bytes of memory after which it gives up, within a look's time; the table of states may be
+    /// growing then, and take half as much again ([`default_memory_limit`](crate::default_memory_limit)).
+    pub max_memory: Option<u64>,
+}
+
+/// Why a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Every state within the bounds was visited.
+    Exhausted,
+    /// There was no more within the bounds, but for states with more open writes than there is
+    /// room for, which were left out.
+    TooManyWrites,
+    /// A rule was broken.
+    Broken,
+    /// There are more states than it was to visit.
+    States,
+    /// It took longer than it was to take.
+    Time,
+    /// It needed more memory than it was to take.
+    Memory,
+    /// It was interrupted.
+    Interrupted,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Exhausted => f.write_str("exhausted"),
+            End::TooManyWrites => write!(
+                f,
+                "not exhausted: states with more than {MAX_WRITES} open writes of a replica were \
+                 left out"
+            ),
+            End::Broken => f.write_str("a rule was broken"),
+            End::States => f.write_str("not exhausted: stopped at the limit of states"),
+            End::Time => f.write_str("not exhausted: stopped at the limit of time"),
+            End::Memory => f.write_str("not exhausted: stopped at the limit of memory"),
+            End::Interrupted => f.write_str("not exhausted: interrupted"),
+        }
+    }
 }
 
 /// How far a search is.
@@ -51,6 +98,8 @@ pub struct Progress {
     pub replicas: usize,
     /// Distinct messages.
     pub messages: usize,
+    /// The most memory that the process has had so far, in bytes, where the system tells.
+    pub peak_memory: Option<u64>,
 }
 
 /// What a search found.
@@ -58,16 +107,23 @@ pub struct Progress {
 pub struct Report {
     /// How far it came.
     pub progress: Progress,
-    /// Every state within the bounds was visited, and no rule was broken.
-    pub exhausted: bool,
+    /// Why it ended.
+    pub end: End,
     /// The rule that was broken, and the way there, a line a step.
     pub broken: Option<(Rule, Vec<String>)>,
     /// What it came by.
     pub sights: Vec<Sight>,
+    /// What it should have come by on its way to the end, and did not: then the bounds allow less
+    /// than they seem to. A search that ended earlier may miss much.
+    pub missed: Vec<Sight>,
 }
 
-/// Searches; `tell` is called with how far it is.
-pub fn search(explorer: Explorer, limits: &Limits, tell: impl FnMut(&Progress)) -> Report {
+/// Searches; `tell` is called with how far it is, five times a second, and may break it off.
+pub fn search(
+    explorer: Explorer,
+    limits: &Limits,
+    tell: impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Report {
     let checker = explorer
         .checker()
         .threads(limits.threads)
@@ -81,8 +137,9 @@ pub fn search(explorer: Explorer, limits: &Limits, tell: impl FnMut(&Progress)) 
 fn watch(
     mut checker: impl Checker<Explorer>,
     limits: &Limits,
-    mut tell: impl FnMut(&Progress),
+    mut tell: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Report {
+    let mut given_up = None;
     let start = Instant::now();
     let ended = join_all(checker.handles());
     loop {
@@ -92,26 +149,45 @@ fn watch(
             Err(RecvTimeoutError::Disconnected) => panic!("the search itself failed"),
         }
         let progress = progress(&checker, start);
-        tell(&progress);
+        let interrupted = tell(&progress).is_break();
         let too_many = limits
             .max_states
             .is_some_and(|most| progress.unique >= most);
         let too_long = limits.max_time.is_some_and(|most| progress.elapsed >= most);
-        if too_many || too_long {
-            checker.model().stopped.store(true, Ordering::Relaxed);
-        }
+        let too_large = limits
+            .max_memory
+            .is_some_and(|most| memory::resident().is_some_and(|now| now >= most));
+        let end = match () {
+            () if interrupted => End::Interrupted,
+            () if too_large => End::Memory,
+            () if too_long => End::Time,
+            () if too_many => End::States,
+            () => continue,
+        };
+        given_up.get_or_insert(end);
+        checker.model().stopped.store(true, Ordering::Relaxed);
     }
     let progress = progress(&checker, start);
-    let stopped = checker.model().stopped.load(Ordering::Relaxed);
+    let model = checker.model();
     // The way is walked again, by the model that has been stopped.
-    checker.model().stopped.store(false, Ordering::Relaxed);
+    model.stopped.store(false, Ordering::Relaxed);
     let path = checker.discovery(SAFETY);
-    let broken = path.map(|path| show::counterexample(checker.model(), &path.into_vec()));
+    let broken = path.map(|path| show::counterexample(model, &path.into_vec()));
+    let end = match given_up {
+        _ if broken.is_some() => End::Broken,
+        Some(end) => end,
+        None if model.cut.load(Ordering::Relaxed) => End::TooManyWrites,
+        None => End::Exhausted,
+    };
+    let sights = model.sights();
+    let mut missed = Sight::expected(&model.bounds);
+    missed.retain(|sight| !sights.contains(sight));
     Report {
         progress,
-        exhausted: !stopped && broken.is_none(),
+        end,
         broken,
-        sights: checker.model().sights(),
+        sights,
+        missed,
     }
 }
 
@@ -136,5 +212,6 @@ fn progress(checker: &impl Checker<Explorer>, start: Instant) -> Progress {
         elapsed: start.elapsed(),
         replicas: checker.model().replicas.len(),
         messages: checker.model().letters.len(),
+        peak_memory: memory::peak(),
     }
 }

@@ -2,9 +2,12 @@
 
 use telegraft_cluster::raft::{AppendResult, Body, Entry, Message, Payload, Role};
 
-use crate::replica::{Brief, Input, Letter};
+use crate::explorer::Explorer;
+use crate::input::Input;
+use crate::letter::Letter;
 use crate::rules::Rule;
-use crate::world::{Action, Explorer, World};
+use crate::view::Brief;
+use crate::world::{Action, World};
 
 /// The rule that a path breaks, and its steps, a line each.
 pub(crate) fn counterexample(

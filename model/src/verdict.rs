@@ -2,8 +2,10 @@
 
 use telegraft_cluster::raft::{AppendResult, Body, Committed, Envelope};
 
-use crate::replica::{Brief, Replica, Step};
-use crate::rules::{Rule, Sight};
+use crate::replica::{Replica, Step};
+use crate::rules::Rule;
+use crate::sights::Sight;
+use crate::view::Brief;
 
 /// Passes a step on, unless it breaks a rule.
 pub(crate) fn of_step(

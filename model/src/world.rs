@@ -3,19 +3,21 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use stateright::{Model, Property};
-use telegraft_cluster::known_bugs::KnownBug;
-use telegraft_cluster::raft::{NodeId, Role};
+use telegraft_cluster::raft::{AppendResult, Body, NodeId, Role};
 
-use crate::bounds::{Bounds, MAX_NODES, MAX_WRITES, Used};
+use crate::bounds::{MAX_NODES, MAX_WRITES, Used};
+use crate::explorer::Explorer;
 use crate::history::{Broken, History};
-use crate::names::{MAX_NAMINGS, Namings, Prints, mix};
-use crate::replica::{Input, Letter, Outcome, Replica, View, place};
-use crate::rules::{Rule, Sight};
+use crate::input::Input;
+use crate::names::{MAX_NAMINGS, Prints, mix};
+use crate::replica::{Outcome, Replica};
+use crate::rules::Rule;
+use crate::sights::Sight;
 use crate::spent;
-use crate::table::Table;
+use crate::view::place;
 
 /// The only property that the search knows; which rule is broken is in the state.
 pub(crate) const SAFETY: &str = "safety";
@@ -28,12 +30,12 @@ pub struct World {
     /// The numbers of the letters that may arrive, in order.
     pub(crate) network: Arc<[u32]>,
     /// The sums of their prints.
-    network_prints: Prints,
+    pub(crate) network_prints: Prints,
     history: History,
     pub(crate) used: Used,
     pub(crate) broken: Option<Rule>,
     /// The same for worlds that differ only in who is who.
-    print: u64,
+    pub(crate) print: u64,
 }
 
 impl PartialEq for World {
@@ -61,123 +63,7 @@ pub enum Action {
     Lose(u32),
 }
 
-/// The search's model: the real core, within bounds.
-#[derive(Debug)]
-pub struct Explorer {
-    pub(crate) bounds: Bounds,
-    /// What is switched on in every step.
-    #[cfg(feature = "known-bugs")]
-    bug: Option<KnownBug>,
-    namings: Namings,
-    pub(crate) replicas: Table<Replica>,
-    pub(crate) letters: Table<Letter>,
-    outcomes: Table<Outcome>,
-    /// The search is to end.
-    pub(crate) stopped: AtomicBool,
-    /// A bit for each [`Sight`].
-    sights: AtomicU32,
-}
-
 impl Explorer {
-    /// An exploration within these bounds, of a core with a known bug switched on, or with none.
-    ///
-    /// # Errors
-    /// The bounds are beyond what there is room for, or there are no known bugs to switch on in
-    /// this build.
-    pub fn new(bounds: Bounds, bug: Option<KnownBug>) -> Result<Self, String> {
-        bounds.check()?;
-        if cfg!(not(feature = "known-bugs"))
-            && let Some(bug) = bug
-        {
-            return Err(format!("{bug} needs a build with the feature known-bugs"));
-        }
-        Ok(Explorer {
-            bounds,
-            #[cfg(feature = "known-bugs")]
-            bug,
-            namings: Namings::new(bounds.nodes),
-            replicas: Table::default(),
-            letters: Table::default(),
-            outcomes: Table::default(),
-            stopped: AtomicBool::new(false),
-            sights: AtomicU32::new(0),
-        })
-    }
-
-    pub(crate) fn sights(&self) -> Vec<Sight> {
-        let seen = self.sights.load(Ordering::Relaxed);
-        let sights = Sight::ALL.iter().copied();
-        sights.filter(|sight| seen & bit(*sight) != 0).collect()
-    }
-
-    fn see(&self, sight: Sight) {
-        // Mostly it has been seen: a look costs other threads nothing.
-        if self.sights.load(Ordering::Relaxed) & bit(sight) == 0 {
-            self.sights.fetch_or(bit(sight), Ordering::Relaxed);
-        }
-    }
-
-    fn view(&self, replica: u32) -> &View {
-        &self.replicas.get(replica).view
-    }
-
-    pub(crate) fn last_term(&self) -> u8 {
-        u8::try_from(self.bounds.terms).expect("bounds are small")
-    }
-
-    /// What comes of an input to a replica: found out with the real core the first time.
-    pub(crate) fn outcome(&self, replica: u32, input: Input) -> &Outcome {
-        let before = self.replicas.get(replica);
-        let number = before.outcome(input, || {
-            let outcome = self.run(before, input);
-            let hash = u128::from(replica) << 64 | u128::from(input.code());
-            self.outcomes.number_of(hash, || outcome)
-        });
-        self.outcomes.get(number)
-    }
-
-    fn run(&self, before: &Replica, input: Input) -> Outcome {
-        let letter = match input {
-            Input::Deliver(letter) => Some(self.letters.get(letter)),
-            _ => None,
-        };
-        // The search's threads are not ours to set up.
-        #[cfg(feature = "known-bugs")]
-        telegraft_cluster::known_bugs::set_for_thread(self.bug);
-        match before.step(input, letter, &self.bounds, &self.namings) {
-            Ok(step) => {
-                let from = before.id();
-                let mut sent: Vec<u32> = step
-                    .sent
-                    .into_iter()
-                    .map(|envelope| {
-                        let (to, message) = (envelope.to, envelope.message);
-                        let (identity, prints) =
-                            Letter::hashes(from, to, &message, &self.bounds, &self.namings);
-                        self.letters.number_of(identity, || Letter {
-                            from,
-                            to,
-                            message,
-                            prints,
-                        })
-                    })
-                    .collect();
-                sent.sort_unstable();
-                sent.dedup();
-                let replica = step.replica;
-                Outcome::Went {
-                    next: self
-                        .replicas
-                        .number_of(replica.identity(&self.bounds), || replica),
-                    sent: sent.into(),
-                    answered: step.answered.into(),
-                    sights: step.sights.into(),
-                }
-            }
-            Err((rule, text)) => Outcome::Broke { rule, text },
-        }
-    }
-
     /// The state after an action, and how a rule was broken by it. None when it leads nowhere
     /// new, or beyond the bounds.
     pub(crate) fn advance(&self, world: &World, action: Action) -> Option<(World, Option<String>)> {
@@ -220,7 +106,11 @@ impl Explorer {
             Outcome::Broke { rule, text } => return Some(self.end(world, *rule, text.clone())),
         };
         let view = self.view(next);
-        if view.term > self.last_term() || view.writes > MAX_WRITES {
+        if view.term > self.last_term() {
+            return None;
+        }
+        if view.writes > MAX_WRITES {
+            self.cut.store(true, Ordering::Relaxed);
             return None;
         }
         let answers = answered.iter().any(|(_, index)| index.is_some());
@@ -234,15 +124,74 @@ impl Explorer {
         if next == before && !network_grew && !answers && removed.is_none() {
             return None;
         }
-        for sight in sights {
-            self.see(*sight);
-        }
+        sights.iter().for_each(|sight| self.see(*sight));
+        self.see_step(world, &after, action);
         match self.judge(&mut after, at, before, input, answered) {
             Ok(()) => {
                 self.seal(&mut after);
                 Some((after, None))
             }
             Err((rule, text)) => Some(self.end(&after, rule, text)),
+        }
+    }
+
+    /// Takes note of what kind of step was taken.
+    fn see_step(&self, before: &World, after: &World, action: Action) {
+        let sight = match action {
+            Action::Deliver(letter) | Action::Duplicate(letter) => {
+                if after.network.binary_search(&letter).is_ok() {
+                    self.see(Sight::StaysOnItsWay);
+                }
+                self.see_arrival(before, letter);
+                Sight::Arrived
+            }
+            Action::Lose(_) => Sight::LossTold,
+            Action::Happen(at, input) => match input {
+                Input::Complete => Sight::Durable,
+                Input::LosePatience => Sight::Campaigned,
+                Input::BeDeserted => Sight::Deserted,
+                Input::Beat => Sight::Beat,
+                Input::Propose(_) => Sight::Proposed,
+                Input::Crash { .. } => {
+                    if self.view(before.replicas[usize::from(at)]).leads() {
+                        self.see(Sight::LeaderCrashed);
+                    }
+                    Sight::Crashed
+                }
+                Input::Learn(_) => Sight::Learned,
+                Input::Read(_) => Sight::ReadAsked,
+                Input::HandOver(_) => Sight::HandOverAsked,
+                Input::Deliver(_) | Input::LoseTo(_) => unreachable!("actions of their own"),
+            },
+        };
+        self.see(sight);
+    }
+
+    fn see_arrival(&self, before: &World, letter: u32) {
+        let letter = self.letters.get(letter);
+        let receiver = &self.replica(before, place(letter.to)).view;
+        let same_term = u64::from(receiver.term) == letter.message.term;
+        match &letter.message.body {
+            // What has matched was brought by a message of this leader that it sent later.
+            Body::AppendEntries {
+                prev_index,
+                entries,
+                ..
+            } => {
+                let end = prev_index + entries.len() as u64;
+                let is_older = |(leader, matched, _)| leader == letter.from && matched > end;
+                if same_term && receiver.followed.is_some_and(is_older) {
+                    self.see(Sight::Overtaken);
+                }
+            }
+            Body::AppendReply {
+                result: AppendResult::Conflict { prev_index, .. },
+                ..
+            } if same_term && *prev_index > 0 => self.see(Sight::Refused),
+            Body::TimeoutNow if same_term && receiver.role == Role::Follower => {
+                self.see(Sight::HandedOver);
+            }
+            _ => {}
         }
     }
 
@@ -313,15 +262,28 @@ impl Explorer {
         grew
     }
 
-    /// Sets the print: the least over all ways to name the replicas.
+    /// Sets the print.
     fn seal(&self, world: &mut World) {
+        let replicas = world
+            .replicas
+            .map(|replica| &self.replicas.get(replica).prints);
+        world.print = self.print(world, replicas, &world.network_prints);
+    }
+
+    /// A world's print with these replicas, and these letters on their way: the least over all ways
+    /// to name the replicas.
+    pub(crate) fn print(
+        &self,
+        world: &World,
+        replicas: [&Prints; MAX_NODES],
+        network: &Prints,
+    ) -> u64 {
         let nodes = self.bounds.nodes;
-        let replicas = world.replicas.map(|replica| self.replicas.get(replica));
         let least = (0..self.namings.len())
             .map(|naming| {
-                let mut sum = mix(world.network_prints[naming]);
+                let mut sum = mix(network[naming]);
                 for replica in &replicas[..nodes] {
-                    sum = sum.wrapping_add(replica.prints[naming]);
+                    sum = sum.wrapping_add(replica[naming]);
                 }
                 for (term, leader) in world.history.leaders() {
                     let name = self.namings.name(naming, leader);
@@ -330,29 +292,9 @@ impl Explorer {
                 mix(sum)
             })
             .min();
-        let Used {
-            commands,
-            crashes,
-            heartbeats,
-            duplicates,
-            losses,
-            reads,
-            transfers,
-        } = world.used;
-        let used = u64::from_le_bytes([
-            commands, crashes, heartbeats, duplicates, losses, reads, transfers, 0,
-        ]);
         let least = least.expect("there is a naming");
-        world.print = mix(least ^ mix(world.history.print() ^ mix(used)));
+        mix(least ^ mix(world.history.print() ^ mix(world.used.print())))
     }
-
-    pub(crate) fn replica(&self, world: &World, at: usize) -> &Replica {
-        self.replicas.get(world.replicas[at])
-    }
-}
-
-fn bit(sight: Sight) -> u32 {
-    1 << sight as u32
 }
 
 impl Model for Explorer {

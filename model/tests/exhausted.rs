@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use telegraft_model::{Bounds, Explorer, Limits, Order, Report, Sight, search};
+use std::ops::ControlFlow;
+
+use telegraft_model::{Bounds, End, Explorer, Limits, Order, Report, Sight, search};
 
 /// Searches to the end, and finds no broken rule.
 fn exhaust(bounds: Bounds) -> Report {
@@ -12,10 +14,14 @@ fn exhaust(bounds: Bounds) -> Report {
         threads: 1,
         max_states: None,
         max_time: None,
+        max_memory: None,
     };
-    let report = search(Explorer::new(bounds, None).unwrap(), &limits, |_| {});
+    let report = search(Explorer::new(bounds, None).unwrap(), &limits, |_| {
+        ControlFlow::Continue(())
+    });
     assert!(report.broken.is_none(), "{bounds:?}: {:#?}", report.broken);
-    assert!(report.exhausted);
+    assert_eq!(report.end, End::Exhausted);
+    assert_eq!(report.missed, [], "{bounds:?}");
     println!("{bounds:?}: {:?}", report.progress);
     report
 }
