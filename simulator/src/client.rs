@@ -56,7 +56,9 @@ pub(crate) struct Client {
     /// How far it has read each room.
     read: [u64; ROOMS as usize],
     hint: NodeId,
-    /// Who it took for the leader before: that one may not know yet that it leads no more.
+    /// Who answered its last write.
+    led: NodeId,
+    /// Who answered its writes before that one: it may not know yet that it leads no more.
     former: NodeId,
     done: u64,
     /// Some node has answered what it does now, or may have done it.
@@ -83,6 +85,7 @@ impl Client {
             cursor: 0,
             read: [0; ROOMS as usize],
             hint: 1,
+            led: 1,
             former: 1,
             done: 0,
             answered: false,
@@ -180,14 +183,13 @@ impl Client {
     fn learn(&mut self, from: NodeId, reply: &Reply) {
         use telegraft_cluster::http::Backend as _;
         let told = self.world.up(from).and_then(|up| up.node.leader());
-        let hint = match (reply, told) {
+        self.hint = match (reply, told) {
             (Reply::Refused(Refusal::NotLeader), Some(leader)) => leader.id,
             (Reply::Done(_), _) => from,
             _ => self.anyone(),
         };
-        if hint != self.hint {
-            self.former = self.hint;
-            self.hint = hint;
+        if matches!(reply, Reply::Done(_)) && from != self.led {
+            self.former = std::mem::replace(&mut self.led, from);
         }
     }
 
