@@ -3,7 +3,8 @@
 //!
 //! Seen to fail: with rules that are not installed (`filter::rules` without its `vanishes`), with rules
 //! that do not count (without `counter name vanished`), with counters that are not read
-//! (`Network::counts` all zeros), and with a second interrupt that exits the process at once.
+//! (`Network::counts` all zeros), with a second interrupt that exits the process at once, and with
+//! healing that ends at the first link that cannot be mended.
 
 use std::collections::BTreeSet;
 use std::fs;
