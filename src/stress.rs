@@ -115,7 +115,7 @@ fn exit(outcome: &Outcome) -> Exit {
 fn failure(error: StressError) -> Failure {
     let exit = match error {
         StressError::Usage(_) => Exit::Usage,
-        StressError::Interrupted | StressError::Unchecked => Exit::Interrupted,
+        StressError::Interrupted | StressError::Unchecked(_) => Exit::Interrupted,
         StressError::Failed(_) | StressError::Results(_) => Exit::Failed,
     };
     Failure {

@@ -3,8 +3,10 @@
 //!
 //! Seen to fail: with rules that are not installed (`filter::rules` without its `vanishes`), with rules
 //! that do not count (without `counter name vanished`), with counters that are not read
-//! (`Network::counts` all zeros), and with a second interrupt that exits the process at once.
+//! (`Network::counts` all zeros), with a second interrupt that exits the process at once, and with
+//! healing that ends at the first link that cannot be mended.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -21,10 +23,20 @@ use tempfile::TempDir;
 use crate::chat::{Chat, Load};
 use crate::harness::{Cluster, options, slot, until};
 use crate::launched::kill;
-use crate::runs::{Running, place, telegraft};
+use crate::runs::{Running, place, run, telegraft};
+
+/// Where a stress run of ours has its history.
+const HISTORY: &str = "results/history/telegraft-3-stress-s1.jsonl";
 
 fn can() -> bool {
-    let can = can_use_namespaces();
+    or_skipped(can_use_namespaces())
+}
+
+fn can_count() -> bool {
+    or_skipped(can_count_cuts())
+}
+
+fn or_skipped(can: Result<(), String>) -> bool {
     if let Err(missing) = &can {
         println!("SKIPPED: {missing}");
     }
@@ -92,11 +104,11 @@ async fn links_between_namespaces_are_cut_and_mended_and_nothing_is_left_behind(
     for stale in stale {
         assert!(!networks().contains(&stale), "{stale} is left");
     }
-    let mut names: Vec<String> = (1..=3).map(|id| namespace(&cluster, id)).collect();
-    names.sort();
-    names.dedup();
+    let names: BTreeSet<String> = (1..=3).map(|id| namespace(&cluster, id)).collect();
     assert_eq!(names.len(), 3, "each has its own: {names:?}");
-    let of_cluster = names[0]
+    let of_cluster = names
+        .first()
+        .expect("there are three")
         .rsplit_once('-')
         .expect("it has parts")
         .0
@@ -246,28 +258,24 @@ fn left_of(pid: u32, dir: &Path) -> Vec<String> {
 /// A stress run in namespaces with few clients, its results in `results` of the directory.
 fn stress(dir: &Path, more: &[&str]) -> Command {
     let out = place(dir, "results");
-    let mut command = telegraft(&["stress", "--netns", "--replicas", "3", "--out", &out]);
-    command.args([
-        "--seed",
-        "1",
-        "--clients",
-        "12",
-        "--rooms",
-        "3",
-        "--format",
-        "json",
-    ]);
+    let mut command = telegraft(&["stress", "--netns", "--out", &out]);
+    command.args("--replicas 3 --seed 1 --clients 12 --rooms 3 --format json".split(' '));
     command.args(more);
     command
 }
 
+/// Waits for the first fault in a history.
+async fn begun(history: &Path) {
+    until("a fault is recorded", async || {
+        let text = fs::read_to_string(history).unwrap_or_default();
+        text.contains("nemesis").then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_stress_run_in_namespaces_has_its_partitions_counted() {
-    if !can() {
-        return;
-    }
-    if let Err(missing) = can_count_cuts() {
-        println!("SKIPPED: {missing}");
+    if !can() || !can_count() {
         return;
     }
     let _slot = slot().await;
@@ -299,8 +307,7 @@ async fn without_nft_links_are_cut_in_silence_and_that_is_not_verified() {
     let mut places = std::env::split_paths(&path).map(|place| place.join("ip"));
     let ip = places.find(|ip| ip.exists()).expect("it was used above");
     symlink(ip, tools.join("ip")).expect("it is made");
-    let more = ["--duration", "8s", "--faults", "partition"];
-    let mut command = stress(dir.path(), &more);
+    let mut command = stress(dir.path(), &["--duration", "8s", "--faults", "partition"]);
     let running = Running::start(command.env("PATH", &tools));
     let pid = running.pid();
     let told = running.ended().await.with(1);
@@ -322,6 +329,37 @@ async fn without_nft_links_are_cut_in_silence_and_that_is_not_verified() {
 }
 
 #[tokio::test]
+async fn a_run_whose_cuts_are_not_counted_any_more_fails_and_says_where() {
+    if !can() || !can_count() {
+        return;
+    }
+    let _slot = slot().await;
+    let dir = TempDir::new().expect("a directory");
+    let mut command = stress(dir.path(), &["--duration", "20s", "--faults", "partition"]);
+    let running = Running::start(&mut command);
+    let pid = running.pid();
+    let history = dir.path().join(HISTORY);
+    begun(&history).await;
+    let ours = format!("telegraft-{pid}-");
+    let namespaces = ip(&["netns", "list"]);
+    let mut namespaces = namespaces.lines().filter_map(|line| line.split(' ').next());
+    let first = namespaces
+        .find(|name| name.starts_with(&ours) && name.ends_with("-1"))
+        .expect("replica 1 has one");
+    let delete = format!("netns exec {first} nft delete table ip telegraft");
+    ip(&delete.split(' ').collect::<Vec<_>>());
+
+    let told = running.ended().await.with(1);
+    let verdict: StressVerdict = serde_json::from_str(&told.stdout).expect("a verdict");
+    assert_eq!(verdict.judgement, Judgement::Failed, "{verdict:?}");
+    let says = |words: &str| verdict.failures.iter().any(|text| text.contains(words));
+    assert!(says(first), "{verdict:?}");
+    // What can be mended is; with replica 1's table its cuts are gone, too.
+    assert!(verdict.heal_ms.is_some(), "{verdict:?}");
+    assert_eq!(left_of(pid, dir.path()), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn interrupts_end_a_run_in_namespaces_and_nothing_is_left() {
     if !can() {
         return;
@@ -329,17 +367,14 @@ async fn interrupts_end_a_run_in_namespaces_and_nothing_is_left() {
     let _slot = slot().await;
     for impatient in [false, true] {
         let dir = TempDir::new().expect("a directory");
-        let more = ["--duration", "5m", "--faults", "kill,partition"];
-        let running = Running::start(&mut stress(dir.path(), &more));
+        let mut command = stress(
+            dir.path(),
+            &["--duration", "5m", "--faults", "kill,partition"],
+        );
+        let running = Running::start(&mut command);
         let pid = running.pid();
-        let history = dir
-            .path()
-            .join("results/history/telegraft-3-stress-s1.jsonl");
-        until("a fault is recorded", async || {
-            let text = fs::read_to_string(&history).unwrap_or_default();
-            text.contains("nemesis").then_some(())
-        })
-        .await;
+        let history = dir.path().join(HISTORY);
+        begun(&history).await;
         running.signal(Signal::INT);
         let again = impatient.then(|| {
             tokio::spawn(async move {
@@ -359,7 +394,13 @@ async fn interrupts_end_a_run_in_namespaces_and_nothing_is_left() {
         let told = told.with(105);
         match impatient {
             false => assert!(told.stdout.contains("\"interrupted\""), "{}", told.stdout),
-            true => assert!(told.stderr.contains("was checked"), "{}", told.stderr),
+            true => {
+                assert!(told.stderr.contains("was checked"), "{}", told.stderr);
+                // What it names is there, and can be judged.
+                let history = history.display().to_string();
+                assert!(told.stderr.contains(&history), "{}", told.stderr);
+                run(&["check", &history, "--quiet"]).await.with(0);
+            }
         }
     }
 }

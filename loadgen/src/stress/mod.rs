@@ -108,11 +108,9 @@ pub enum StressError {
     /// It was interrupted before anything was recorded.
     #[error("interrupted before the load began")]
     Interrupted,
-    /// It was interrupted while the history was checked, or twice.
-    #[error(
-        "interrupted before the history was checked: `telegraft check` judges what was recorded"
-    )]
-    Unchecked,
+    /// It was interrupted while the history was checked, or twice; what was recorded.
+    #[error("interrupted before the history was checked: `telegraft check {}` judges it", .0.display())]
+    Unchecked(PathBuf),
     /// A result file could not be written.
     #[error(transparent)]
     Results(#[from] ResultsError),
@@ -127,8 +125,10 @@ pub enum StressError {
 pub async fn run(job: Job, mut interrupt: impl AsyncFnMut()) -> Result<Outcome, StressError> {
     plan::check(&job)?;
     let plan = Plan::new(job)?;
+    let place = place::prepare(&plan)?;
+    let history = place.history.clone();
     let stop = Stop::default();
-    let mut work = pin!(one::run(plan, stop.clone()));
+    let mut work = pin!(one::run(plan, place, stop.clone()));
     tokio::select! {
         outcome = &mut work => return outcome,
         () = interrupt() => stop.stop(),
@@ -136,7 +136,7 @@ pub async fn run(job: Job, mut interrupt: impl AsyncFnMut()) -> Result<Outcome, 
     tokio::select! {
         outcome = work => outcome,
         // What it has started goes when it is dropped.
-        () = interrupt() => Err(StressError::Unchecked),
+        () = interrupt() => Err(StressError::Unchecked(history)),
     }
 }
 

@@ -151,16 +151,17 @@ impl Nemesis<'_> {
         }
     }
 
-    /// Ends everything that goes on.
+    /// Ends everything that goes on, and the rest when something cannot be ended.
     ///
     /// # Errors
-    /// When it cannot be ended.
+    /// When it cannot be ended: the first that there was.
     pub(super) async fn heal(&mut self) -> Result<(), String> {
+        let mut healed = Ok(());
         for nth in self.state.going.keys().copied().collect::<Vec<_>>() {
-            self.end(nth).await?;
+            healed = healed.and(self.end(nth).await);
         }
-        self.look_after().await?;
-        told("mend all links", self.cluster.clear_links())?;
+        healed = healed.and(self.look_after().await);
+        healed.and(told("mend all links", self.cluster.clear_links()))?;
         self.journal.nemesis("heal", None, "everything is healed");
         Ok(())
     }

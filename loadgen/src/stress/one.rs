@@ -15,7 +15,7 @@ use super::journal::Journal;
 use super::keep::keep;
 use super::lookout::{Lookout, watch};
 use super::nemesis::{Nemesis, State};
-use super::place::{Place, options, prepare};
+use super::place::{Place, options};
 use super::plan::Plan;
 use super::progress::Progress;
 use super::rows::{self, Known, pass_seconds};
@@ -53,8 +53,7 @@ struct Loaded {
 }
 
 /// Does it.
-pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> {
-    let place = prepare(&plan)?;
+pub(super) async fn run(plan: Plan, place: Place, stop: Stop) -> Result<Outcome, StressError> {
     let environment = environment(&place.data_dir, &plan.job.build).await?;
     place.results.write_environment(&environment)?;
     let durability = match plan.disk() {
@@ -99,7 +98,7 @@ pub(super) async fn run(plan: Plan, stop: Stop) -> Result<Outcome, StressError> 
         // Who interrupts the check does not wait for its verdict.
         false => match unless(&stop, check).await {
             Some(checked) => checked,
-            None => Err(StressError::Unchecked),
+            None => Err(StressError::Unchecked(place.history.clone())),
         },
     };
     let checked = match checked {

@@ -220,13 +220,13 @@ impl Network {
         Ok(counts)
     }
 
-    /// Mends all links.
+    /// Mends all links; those that can be when one cannot, whose error is the first then.
     pub(super) fn clear_links(&mut self) -> Result<(), LocalError> {
         let cut: Vec<_> = self.cuts.keys().copied().collect();
-        for (from, to) in cut {
-            self.set_link(from, to, LinkFault::default())?;
-        }
-        Ok(())
+        let mended = cut
+            .into_iter()
+            .map(|(from, to)| self.set_link(from, to, LinkFault::default()));
+        mended.fold(Ok(()), Result::and)
     }
 
     fn make(&self) -> Result<(), String> {

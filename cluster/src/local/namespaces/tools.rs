@@ -52,7 +52,7 @@ fn output(command: &mut Command, input: &str) -> Result<Output, String> {
         }
     });
     let output = finished.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => format!("the program {text:.20} is missing"),
+        ErrorKind::NotFound => format!("the program {:?} is missing", command.get_program()),
         _ => format!("{text}: {error}"),
     })?;
     if output.status.success() {
@@ -60,4 +60,23 @@ fn output(command: &mut Command, input: &str) -> Result<Output, String> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(format!("{text}: {} ({})", said.trim(), output.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_the_program_and_what_it_said() {
+        let missing = run(Command::new("telegraft-no-such-program").arg("-f"), "");
+        let expected = "the program \"telegraft-no-such-program\" is missing";
+        assert_eq!(missing, Err(expected.to_owned()));
+        let failed = run(
+            Command::new("sh").args(["-c", "read x; echo no $x >&2; exit 3"]),
+            "way\n",
+        );
+        let failed = failed.expect_err("it fails");
+        assert!(failed.starts_with("sh -c "), "{failed}");
+        assert!(failed.ends_with(": no way (exit status: 3)"), "{failed}");
+    }
 }

@@ -124,7 +124,12 @@ impl Nemesis<'_> {
             return Ok(());
         };
         let kind = going.action.kind();
-        if going.happened || self.had_effect(&going)? {
+        // It is ended, whether or not it can be told what it did.
+        let happened = match going.happened {
+            true => Ok(true),
+            false => self.had_effect(&going),
+        };
+        if happened == Ok(true) {
             self.state.tallies.entry(kind).or_default().happened += 1;
         }
         let end = kind.end_name();
@@ -157,7 +162,7 @@ impl Nemesis<'_> {
             self.told(end, 0, &going.action.to_string());
         }
         self.board.ends(nth);
-        Ok(())
+        happened.map(drop)
     }
 
     /// The first of its kind goes on until it has had an effect, but not for ever.

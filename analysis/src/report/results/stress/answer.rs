@@ -356,7 +356,7 @@ fn outage(stress: &[Stress]) -> Option<Text> {
         .reduce(f64::max);
     let healed = healed.map_or(String::new(), |ms| {
         format!(
-            " After the last fault it took {} s at most until all replicas had applied the whole log.",
+            " After the load and the last fault it took {} s at most until all replicas had applied the whole log.",
             sig3(ms / 1e3)
         )
     });

@@ -16,8 +16,8 @@ use crate::stress::{Answer, Stress};
 const RUNS_CAPTION: &str = "\
 Each stress run, whatever came of it. *Operations*: all that were checked, answered or not. *Messages*: those that were acknowledged. \
 *Unknown*: sends whose outcome their client never learned; of these, *read later* and *in no read*. \
-*Outage*: the longest time without a successful send. *Heal*: from the end of the last fault until all \
-replicas had applied the whole log.";
+*Outage*: the longest time without a successful send. *Heal*: from the end of the load and of the \
+last fault, whichever was later, until all replicas had applied the whole log.";
 
 const FAULTS_CAPTION: &str = "\
 Faults by kind, over all stress runs. *Scheduled* by the seed, *done*, and *had an effect* that was seen: a \
