@@ -47,8 +47,8 @@ pub(crate) fn forget_round(message: &mut Message) {
     }
 }
 
-/// Whether a message is one for itself: not where [`crate::input::Input::Learn`] and granted pre-votes stand
-/// for it.
+/// Whether a message is one for itself: not where [`Learn`](crate::input::Input::Learn) and granted
+/// pre-votes stand for it.
 pub(crate) fn is_explored(message: &Message, bounds: &Bounds) -> bool {
     match &message.body {
         _ if bounds.every_message => true,

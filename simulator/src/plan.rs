@@ -157,14 +157,15 @@ fn draw_sequence(rng: &mut StdRng) -> Vec<Due> {
         fault,
         seed,
     };
+    let isolated = |cut| Fault::Partition {
+        shape: Shape::LeaderIsolated,
+        cut,
+    };
     match after(0..8).as_millis() {
         // A leader that is cut off writes what nobody else gets, so slowly that the next leader's
         // entries take its place before it is done.
         0 => {
-            let partition = Fault::Partition {
-                shape: Shape::LeaderIsolated,
-                cut: Cut::Silent,
-            };
+            let partition = isolated(Cut::Silent);
             let hang = Fault::HangSync(Target::Leader);
             vec![
                 due(begin, after(900..2_000), partition, seeds[0]),
@@ -192,30 +193,9 @@ fn draw_sequence(rng: &mut StdRng) -> Vec<Due> {
                 due(then, after(500..1_300), second, seeds[1]),
             ]
         }
-        // A leader that is cut off takes writes in that nobody else gets, and stands still until
-        // another has committed others in their place: it learns all of that in one wake-up.
-        4 => {
-            let partition = Fault::Partition {
-                shape: Shape::LeaderIsolated,
-                cut: Cut::Reset,
-            };
-            let pause = Fault::Pause(Target::Leader);
-            vec![
-                due(begin, after(400..900), partition, seeds[0]),
-                due(
-                    begin + after(250..390),
-                    after(1_500..4_000),
-                    pause,
-                    seeds[1],
-                ),
-            ]
-        }
         // A leader stands still, and wakes up while it is cut off from all who know better.
-        5 => {
-            let partition = Fault::Partition {
-                shape: Shape::LeaderIsolated,
-                cut: Cut::Silent,
-            };
+        4 | 5 => {
+            let partition = isolated(Cut::Silent);
             let looks = 1 + (seeds[0] % 8) as u32;
             let stop = Fault::StopInside(Target::Leader, looks);
             vec![

@@ -12,7 +12,7 @@ use super::mailbox::WriteReply;
 use super::metrics::{Metrics, gauge_value};
 use super::state::{Applied, Fatal, Phase, Shared, stopped};
 use crate::chat::{
-    Answer, Chat, ChatMessage, Digest, DigestAt, Found, MessageRef, Query, QueryError,
+    Answer, Chat, ChatMessage, Digest, DigestAt, Found, MessageRef, Outcome, Query, QueryError,
 };
 use crate::env::{BlockingWork, Clock, Observer, Spawner};
 use crate::http::Refusal;
@@ -307,13 +307,7 @@ impl Applier {
         let Some(write) = writes.0.next_if(|write| write.index == entry.index) else {
             return;
         };
-        let own = write.term == entry.term || known_bugs::active(KnownBug::SupersededAnsweredAsOk);
-        let answer = if own {
-            outcome.ok_or(Refusal::Unknown)
-        } else {
-            // Another leader's entry stands there: this one never happens.
-            Err(Refusal::NoLeader)
-        };
+        let answer = answer(write.term, entry, outcome);
         let now = self.context.clock.now();
         self.context
             .metrics
@@ -323,7 +317,7 @@ impl Applier {
         let _ = write.reply.send(answer);
     }
 
-    fn apply(&mut self, entry: &Entry) -> Option<crate::chat::Outcome> {
+    fn apply(&mut self, entry: &Entry) -> Option<Outcome> {
         self.tail.push(entry);
         let outcome = if known_bugs::active(KnownBug::OneReplicaSkipsEntries)
             && self.context.id == 1
@@ -545,6 +539,17 @@ fn read_bodies(
     Ok(messages)
 }
 
+/// What the client of a write is told that was proposed in a term, for the entry at its index and
+/// what came of that one.
+fn answer(proposed: Term, entry: &Entry, outcome: Option<Outcome>) -> Result<Outcome, Refusal> {
+    if proposed == entry.term || known_bugs::active(KnownBug::SupersededAnsweredAsOk) {
+        outcome.ok_or(Refusal::Unknown)
+    } else {
+        // Another leader's entry stands there: this one never happens.
+        Err(Refusal::NoLeader)
+    }
+}
+
 fn undecodable(index: LogIndex, error: &crate::codec::DecodeError) -> Refusal {
     Refusal::Storage(format!("message in entry {index}: {error}"))
 }
@@ -564,6 +569,21 @@ pub(crate) async fn blocking<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whoever learns in one wake-up that it leads no more, and that another's entries are
+    /// committed in the place of its own. Seen to fail with `superseded-answered-as-ok`.
+    #[test]
+    fn a_superseded_write_is_not_answered_by_what_came_of_another() {
+        let entry = Entry {
+            index: 7,
+            term: 2,
+            payload: Payload::Command(Bytes::new()),
+        };
+        let joined = Some(Outcome::Joined);
+        assert_eq!(answer(1, &entry, joined.clone()), Err(Refusal::NoLeader));
+        assert_eq!(answer(2, &entry, joined), Ok(Outcome::Joined));
+        assert_eq!(answer(2, &entry, None), Err(Refusal::Unknown));
+    }
 
     /// Found by the simulator: a leader that had been cut off showed the body of a superseded
     /// message, for the entry in its place was committed by others and not on its disk yet.
